@@ -1,0 +1,117 @@
+"""The plan of one proxy, and its parts."""
+
+from kuma.kit.slots import EMPTY, Slots
+from kuma.kit.value import value
+from kuma.plan.endpoint import Endpoint
+from kuma.plan.origin import Origin
+from kuma.plan.protocol import Protocol
+from kuma.plan.route import Routing
+from kuma.plan.tags import Tags
+from kuma.plan.tls import InboundTls, UpstreamTls
+
+
+@value
+class Inbound:
+    """One service that the proxy serves: listens on `address:port`, forwards to the workload at
+    `service_address:service_port`. `section` is its name, or its port as text."""
+
+    section: str
+    address: str
+    port: int
+    service_address: str
+    service_port: int
+    protocol: Protocol
+    service: str
+    tags: Tags
+    tls: InboundTls | None = None
+    bind: bool = True
+    conf: Slots = EMPTY
+
+
+@value
+class Eds:
+    """Endpoints come over EDS under the destination's name."""
+
+
+@value
+class Resolved:
+    """Envoy connects to fixed addresses, resolving DNS names itself."""
+
+    endpoints: tuple[Endpoint, ...]
+
+
+@value
+class Destination:
+    """One upstream: in Envoy a cluster named `name`. `tags` are the subset beyond the service."""
+
+    name: str
+    service: str
+    protocol: Protocol
+    tags: Tags = ()
+    endpoints: Eds | Resolved = Eds()
+    tls: UpstreamTls = None
+    conf: Slots = EMPTY
+
+
+@value
+class Outbound:
+    """One address that the workload sends to. `tags` are those of the destination."""
+
+    address: str
+    port: int
+    service: str
+    tags: Tags
+    protocol: Protocol
+    routing: Routing
+    bind: bool = True
+    conf: Slots = EMPTY
+
+
+@value
+class Admin:
+    """The listener through which the control plane alone reaches Envoy's admin interface.
+
+    `port` 0: none. `socket` is the admin's unix socket, else it is at 127.0.0.1:`tcp_port`.
+    `readiness_port` is kuma-dp's, to which `/ready` is forwarded.
+    """
+
+    address: str
+    port: int
+    readiness_port: int
+    readiness_socket: str = ""
+    socket: str = ""
+    tcp_port: int = 0
+
+
+@value
+class Identity:
+    """Which certificates the proxy needs: its own for `services`/`tags`, and the CA of the mesh."""
+
+    identity_secret: str
+    ca_secret: str
+    backend: str
+
+
+@value
+class Diagnostic:
+    """Something in a resource that could not be used as written; the rest of the plan stands."""
+
+    origin: Origin
+    path: str
+    message: str
+
+
+@value
+class ProxyPlan:
+    """Sorted by name or address, so that equal input in any order gives an equal plan."""
+
+    mesh: str
+    name: str
+    inbounds: tuple[Inbound, ...]
+    outbounds: tuple[Outbound, ...]
+    destinations: tuple[Destination, ...]
+    admin: Admin | None
+    identity: Identity | None
+    passthrough: bool = True
+    conf: Slots = EMPTY
+    diagnostics: tuple[Diagnostic, ...] = ()

@@ -1,0 +1,46 @@
+"""TLS as the plan sees it: which secrets by name, never their bytes; modes and identities."""
+
+from enum import StrEnum
+
+from kuma.kit.value import value
+from kuma.plan.secret import SecretBytes
+
+
+class TlsMode(StrEnum):
+    STRICT = "Strict"
+    PERMISSIVE = "Permissive"
+
+
+@value
+class InboundTls:
+    """Mutual TLS on an inbound. Secrets are fetched over SDS by these names."""
+
+    mode: TlsMode
+    identity_secret: str
+    ca_secret: str
+    san_prefixes: tuple[str, ...]
+
+
+@value
+class MutualTls:
+    """Mutual TLS towards a destination in the mesh. `sans` are exact SPIFFE ids, sorted."""
+
+    sni: str
+    sans: tuple[str, ...]
+    identity_secret: str
+    ca_secret: str
+
+
+@value
+class ExternalTls:
+    """TLS that the sidecar originates towards an ExternalService."""
+
+    server_name: str
+    ca: bytes | None = None
+    client_cert: bytes | None = None
+    client_key: SecretBytes | None = None
+    allow_renegotiation: bool = False
+    skip_hostname_verification: bool = False
+
+
+UpstreamTls = MutualTls | ExternalTls | None
