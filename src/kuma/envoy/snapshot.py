@@ -18,7 +18,7 @@ class TypeUrl(StrEnum):
     ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     ROUTE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-    SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 a type
 
 
 @value
@@ -46,3 +46,9 @@ class Snapshot:
 
     def of(self, type_url: TypeUrl) -> Named:
         return self._by_type.get(type_url, NOTHING)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self._by_type == other._by_type
+
+    def __hash__(self) -> int:
+        return hash(frozenset((kind, len(named)) for kind, named in self._by_type.items()))

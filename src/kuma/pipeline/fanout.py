@@ -1,0 +1,163 @@
+"""Keeps the snapshot of every connected proxy current, and hands it to the proxy's streams.
+
+    engine: "stale" -> queue -> refresh in slices -> certificate, if it must be new -> sinks
+
+A change costs as much as the proxies that it made stale. The first change of a burst is not
+delayed; those that arrive while a round is under way join the next. A proxy whose resolution fails
+keeps its last good snapshot, and the failure is logged and counted; others do not notice.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from kuma.envoy.snapshot import Snapshot
+from kuma.kit.incremental import Engine, Observation
+from kuma.kit.value import value
+
+log = structlog.get_logger("pipeline.fanout")
+
+GENERATIONS = Histogram(
+    "xds_generation",
+    "Seconds to bring one proxy's configuration up to date.",
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
+)
+FAILURES = Counter("xds_generation_errors", "Proxies whose configuration could not be computed.")
+
+SLICE = 0.01
+"""Seconds of work after which other tasks get their turn."""
+
+Sink = Callable[[Snapshot], None]
+
+
+@value
+class ProxyKey:
+    mesh: str
+    name: str
+
+
+class Outcome(Protocol):
+    """What a proxy's query gives: its snapshot, and what it still lacks for a better one."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+
+class _Proxy:
+    __slots__ = ("fresh", "key", "observation", "queued", "sinks", "snapshot")
+
+    def __init__(self, key: ProxyKey) -> None:
+        self.key = key
+        self.sinks: list[Sink] = []
+        self.fresh: list[Sink] = []
+        self.snapshot: Snapshot | None = None
+        self.queued = False
+        self.observation: Observation[Outcome]
+
+
+class Fanout:
+    """`compute(key)` is the query of one proxy; `prepare(key, outcome)` gets what the outcome asks
+    for (a certificate) and says whether that makes a second look worthwhile."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        compute: Callable[[ProxyKey], Outcome],
+        prepare: Callable[[ProxyKey, Outcome], bool],
+    ) -> None:
+        self._engine = engine
+        self._compute = compute
+        self._prepare = prepare
+        self._proxies: dict[ProxyKey, _Proxy] = {}
+        self._queue: list[_Proxy] = []
+        self._woken = asyncio.Event()
+        self.rounds = 0
+
+    def __contains__(self, key: ProxyKey) -> bool:
+        return key in self._proxies
+
+    def keys(self) -> tuple[ProxyKey, ...]:
+        return tuple(self._proxies)
+
+    def attach(self, key: ProxyKey, sink: Sink) -> Callable[[], None]:
+        """Call `sink` with the proxy's snapshot as soon as there is one and after each change;
+        returns the way to stop."""
+        proxy = self._proxies.get(key)
+        if proxy is None:
+            proxy = self._proxies[key] = _Proxy(key)
+            proxy.observation = self._engine.observe(
+                lambda: self._enqueue(proxy), self._compute, key
+            )
+        proxy.sinks.append(sink)
+        proxy.fresh.append(sink)
+        self._enqueue(proxy)
+        return lambda: self._detach(proxy, sink)
+
+    def refresh(self, key: ProxyKey) -> None:
+        """Look at a proxy again, for a reason that the engine cannot know (a retry is due)."""
+        if (proxy := self._proxies.get(key)) is not None:
+            self._enqueue(proxy)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self._round()
+            self._engine.collect()
+
+    def _enqueue(self, proxy: _Proxy) -> None:
+        if not proxy.queued:
+            proxy.queued = True
+            self._queue.append(proxy)
+            self._woken.set()
+
+    def _detach(self, proxy: _Proxy, sink: Sink) -> None:
+        proxy.sinks.remove(sink)
+        if sink in proxy.fresh:
+            proxy.fresh.remove(sink)
+        if not proxy.sinks:
+            proxy.observation.close()
+            del self._proxies[proxy.key]
+            self._woken.set()
+
+    async def _round(self) -> None:
+        self.rounds += 1
+        queue, self._queue = self._queue, []
+        pause_at = perf_counter() + SLICE
+        for proxy in queue:
+            proxy.queued = False
+            if proxy.sinks:
+                self._bring_up_to_date(proxy)
+            if perf_counter() >= pause_at:
+                await asyncio.sleep(0)
+                pause_at = perf_counter() + SLICE
+
+    def _bring_up_to_date(self, proxy: _Proxy) -> None:
+        try:
+            with GENERATIONS.time():
+                outcome = proxy.observation.value()
+                if self._prepare(proxy.key, outcome):
+                    outcome = proxy.observation.value()
+        except Exception as error:
+            FAILURES.inc()
+            log.exception(
+                "could not compute the configuration of a proxy; it keeps its last one",
+                mesh=proxy.key.mesh,
+                dataplane=proxy.key.name,
+                error=str(error),
+            )
+            return
+        self._deliver(proxy, outcome.snapshot)
+
+    @staticmethod
+    def _deliver(proxy: _Proxy, snapshot: Snapshot) -> None:
+        sinks = proxy.fresh if snapshot is proxy.snapshot else tuple(proxy.sinks)
+        proxy.snapshot = snapshot
+        for sink in tuple(sinks):
+            sink(snapshot)
+        proxy.fresh.clear()
