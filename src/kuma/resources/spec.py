@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
@@ -73,6 +74,30 @@ IntOrString = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
 ]
 """Kubernetes' IntOrString: a number, or a decimal in a string such as "12.5"."""
+
+
+def _read_map(raw: object) -> object:
+    if isinstance(raw, Mapping):
+        if not all(isinstance(part, str) for pair in raw.items() for part in pair):
+            msg = "must be a map of strings to strings"
+            raise ValueError(msg)
+        return tuple(sorted(raw.items()))
+    if isinstance(raw, tuple):
+        return raw
+    msg = "must be a map of strings to strings"
+    raise ValueError(msg)
+
+
+StringMap = Annotated[
+    tuple[tuple[str, str], ...],
+    BeforeValidator(_read_map),
+    PlainSerializer(dict, return_type=dict[str, str]),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+]
+"""A map outside, pairs sorted by key inside, so that what holds it can be hashed."""
+
+UInt32 = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
 
 
 def parse_decimal(raw: int | str) -> Decimal | None:
