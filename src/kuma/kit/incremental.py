@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 T = TypeVar("T")
 
 
-class Cycle(Exception):  # noqa: N818
+class Cycle(Exception):
     """A query needs its own result."""
 
 

@@ -22,7 +22,7 @@ class ProxyNode:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ProxyRefused(Exception):  # noqa: N818
+class ProxyRefused(Exception):
     """The stream must end with this gRPC status: `unauthenticated`, `permission_denied`,
     `invalid_argument`, `not_found` or `unavailable`; the message is for people."""
 

@@ -18,37 +18,37 @@ class ResourceError(Exception):
     """Root of the tree above."""
 
 
-class NotFound(ResourceError):  # noqa: N818
+class NotFound(ResourceError):
     def __init__(self, key: ResourceKey) -> None:
         super().__init__(f"{key} is not found")
         self.key = key
 
 
-class AlreadyExists(ResourceError):  # noqa: N818
+class AlreadyExists(ResourceError):
     def __init__(self, key: ResourceKey) -> None:
         super().__init__(f"{key} already exists")
         self.key = key
 
 
-class Conflict(ResourceError):  # noqa: N818
+class Conflict(ResourceError):
     def __init__(self, key: ResourceKey) -> None:
         super().__init__(f"{key} was changed by someone else in the meantime")
         self.key = key
 
 
-class MeshNotFound(ResourceError):  # noqa: N818
+class MeshNotFound(ResourceError):
     def __init__(self, mesh: str) -> None:
         super().__init__(f'mesh "{mesh}" is not found')
         self.mesh = mesh
 
 
-class InvalidResource(ResourceError):  # noqa: N818
+class InvalidResource(ResourceError):
     def __init__(self, violations: tuple[Violation, ...]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.message}" for v in violations))
         self.violations = violations
 
 
-class Refused(ResourceError):  # noqa: N818
+class Refused(ResourceError):
     """`violations` names the fields or resources that stand in the way."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
@@ -56,7 +56,7 @@ class Refused(ResourceError):  # noqa: N818
         self.violations = violations
 
 
-class Unavailable(ResourceError):  # noqa: N818
+class Unavailable(ResourceError):
     """The store does not answer; `reason` is for people."""
 
     def __init__(self, reason: str) -> None:

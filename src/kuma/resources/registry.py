@@ -7,7 +7,7 @@ from typing import Any
 from kuma.resources.kind import Kind
 
 
-class UnknownKind(Exception):  # noqa: N818
+class UnknownKind(Exception):
     """`nearest` is the closest known name, if any is close."""
 
     def __init__(self, name: str, nearest: str | None) -> None:
