@@ -8,9 +8,8 @@ They know nothing of the mesh: each calls the next at a local port, where its si
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import click
 
@@ -153,7 +152,9 @@ async def _ask(address: str, line: str) -> str:
 
 
 @asynccontextmanager
-async def _connected(host: str, port: int) -> Any:
+async def _connected(
+    host: str, port: int
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         yield reader, writer
