@@ -10,14 +10,13 @@ keeps its last good snapshot, and the failure is logged and counted; others do n
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from prometheus_client import Counter, Histogram
 
 from kuma.envoy.snapshot import Snapshot
 from kuma.kit.incremental import Engine, Observation
-from kuma.kit.value import value
 
 log = structlog.get_logger("pipeline.fanout")
 
@@ -34,8 +33,7 @@ SLICE = 0.01
 Sink = Callable[[Snapshot], None]
 
 
-@value
-class ProxyKey:
+class ProxyKey(NamedTuple):
     mesh: str
     name: str
 
