@@ -48,6 +48,7 @@ class Kind(Generic[S_co]):
     `spec_at_root`: the spec's fields stand beside `name` and `mesh` (older kinds).
     `validate` gets the resource about to be written and returns violations with full paths.
     `default` returns the spec with its defaults filled in, before validation.
+    `deprecations` returns warnings for the user about a resource that is accepted.
     """
 
     name: str
@@ -69,6 +70,9 @@ class Kind(Generic[S_co]):
         default=lambda _resource: (), compare=False
     )
     default: "Callable[[Any], Any]" = field(default=lambda spec: spec, compare=False)
+    deprecations: "Callable[[Resource[Any]], tuple[str, ...]]" = field(
+        default=lambda _resource: (), compare=False
+    )
 
     def __hash__(self) -> int:
         return hash(self.name)

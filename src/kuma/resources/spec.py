@@ -148,7 +148,7 @@ def _message(error: Any, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return "unknown field"
     if kind == "missing":
-        return "must be set"
+        return "must be defined"
     if kind in {"enum", "literal_error"}:
         return f"unsupported value, must be {error['ctx']['expected']}"
     if kind == "value_error":

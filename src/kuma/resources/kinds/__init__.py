@@ -1,4 +1,4 @@
-"""The core and system kinds, one file each, and `catalogue.py`, the tuple of all of them.
+"""The kinds that are not policies: one module each, with model, rules and declaration.
 
-targetRef policies are declared in `policies/`, not here.
+`catalogue.py` lists them. Policies live in `kuma.policies`.
 """

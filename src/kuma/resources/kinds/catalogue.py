@@ -1,0 +1,29 @@
+"""All kinds that are not policies."""
+
+from typing import Any
+
+from kuma.resources.kind import Kind
+from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DATAPLANE_OVERVIEW
+from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.mesh_insight import MESH_INSIGHT
+from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
+from kuma.resources.kinds.service_insight import SERVICE_INSIGHT
+from kuma.resources.kinds.zone import ZONE, ZONE_OVERVIEW
+from kuma.resources.kinds.zone_insight import ZONE_INSIGHT
+
+CORE_KINDS: tuple[Kind[Any], ...] = (
+    MESH,
+    DATAPLANE,
+    DATAPLANE_INSIGHT,
+    DATAPLANE_OVERVIEW,
+    EXTERNAL_SERVICE,
+    SECRET,
+    GLOBAL_SECRET,
+    MESH_INSIGHT,
+    SERVICE_INSIGHT,
+    ZONE,
+    ZONE_INSIGHT,
+    ZONE_OVERVIEW,
+)

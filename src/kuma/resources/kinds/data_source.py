@@ -1,0 +1,26 @@
+"""Where a certificate or key comes from: a Secret, a file of the control plane, or inline."""
+
+from pydantic import model_validator
+
+from kuma.resources.proto_json import Base64, ProtoModel
+
+
+class DataSource(ProtoModel):
+    """At most one field is set."""
+
+    secret: str | None = None
+    file: str | None = None
+    inline: Base64 | None = None
+    inline_string: str | None = None
+
+    @model_validator(mode="after")
+    def _only_one(self) -> "DataSource":
+        names = ("secret", "file", "inline", "inline_string")
+        if sum(getattr(self, name) is not None for name in names) > 1:
+            msg = "only one of secret, file, inline and inlineString can be set"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.secret or self.file or self.inline or self.inline_string)
