@@ -1,0 +1,26 @@
+"""Every policy kind, in order of application, and every kind of this process."""
+
+from typing import Any
+
+from kuma.policies import (
+    meshcircuitbreaker,
+    meshhttproute,
+    meshretry,
+    meshtcproute,
+    meshtimeout,
+    meshtrafficpermission,
+)
+from kuma.resources.kind import Kind
+from kuma.resources.kinds.catalogue import CORE_KINDS
+from kuma.resources.registry import Registry
+
+POLICIES: tuple[Kind[Any], ...] = (
+    meshhttproute.KIND,
+    meshtcproute.KIND,
+    meshtimeout.KIND,
+    meshtrafficpermission.KIND,
+    meshcircuitbreaker.KIND,
+    meshretry.KIND,
+)
+
+REGISTRY = Registry((*CORE_KINDS, *POLICIES))

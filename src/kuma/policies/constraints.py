@@ -1,0 +1,78 @@
+"""Constraints that the confs of several policies share: a value and its field, to violations.
+
+Unset values meet every constraint. The messages are Kuma's.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from kuma.resources import labels as well_known
+from kuma.resources.resource import AnyResource
+from kuma.resources.spec import parse_decimal
+from kuma.resources.target_ref import TargetRefKind
+from kuma.resources.violation import Violation
+
+Found = tuple[Violation, ...]
+
+PROXIES = (
+    TargetRefKind.MESH,
+    TargetRefKind.MESH_SUBSET,
+    TargetRefKind.MESH_SERVICE,
+    TargetRefKind.MESH_SERVICE_SUBSET,
+    TargetRefKind.DATAPLANE,
+)
+"""The kinds of top-level targets that every policy takes."""
+
+
+def is_system_policy(resource: AnyResource) -> bool:
+    """Whether it is written by the mesh's operator; only those may target gateways and routes."""
+    return resource.labels.get(well_known.POLICY_ROLE, "system") == "system"
+
+
+def not_negative(field: str, duration: timedelta | None) -> Found:
+    if duration is None or duration >= timedelta(0):
+        return ()
+    return (Violation(field, "must not be negative when defined"),)
+
+
+def positive_duration(field: str, duration: timedelta | None) -> Found:
+    if duration is None or duration > timedelta(0):
+        return ()
+    return (Violation(field, "must be greater than zero when defined"),)
+
+
+def positive(field: str, number: int | None) -> Found:
+    if number is None or number > 0:
+        return ()
+    return (Violation(field, "must be greater than 0"),)
+
+
+def whole_percentage(field: str, number: int | None) -> Found:
+    if number is None or 0 <= number <= 100:
+        return ()
+    return (Violation(field, "must be in inclusive range [0, 100]"),)
+
+
+def percentage(field: str, number: int | str | None) -> Found:
+    if number is None:
+        return ()
+    parsed = parse_decimal(number)
+    if parsed is None:
+        return (Violation(field, "string must be a valid number"),)
+    if not 0 <= parsed <= 100:
+        return (Violation(field, "must be in inclusive range [0.0, 100.0]"),)
+    return ()
+
+
+def one_of_lists(fields: Sequence[str], present: Sequence[str]) -> Found:
+    """`rules` excludes `to` and `from`, and one of them must be there. `fields` are those that the
+    policy has, `present` those that are not empty."""
+    if not present:
+        *first, last = [f"'{each}'" for each in fields]
+        return (Violation("", f"at least one of {', '.join(first)} or {last} has to be defined"),)
+    others = [f"'{each}'" for each in reversed(fields) if each != "rules"]
+    if "rules" not in present or len(present) == 1:
+        return ()
+    noun = "fields" if len(others) > 1 else "field"
+    text = f"{noun} {' and '.join(others)} must be empty when 'rules' is defined"
+    return (Violation("", text),)

@@ -1,0 +1,34 @@
+"""MeshTCPRoute as users write it, and TcpRouteConf, what is left after merging."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kuma.resources.spec import SpecModel
+from kuma.resources.target_ref import BackendRef, TargetRef
+
+
+class TcpRouteConf(SpecModel):
+    backend_refs: tuple[BackendRef, ...] | None = None
+
+
+class Rule(SpecModel):
+    default: TcpRouteConf
+
+
+class To(SpecModel):
+    target_ref: TargetRef
+    rules: Annotated[tuple[Rule, ...], Field(max_length=1)]
+
+    @property
+    def default(self) -> TcpRouteConf:
+        """Without a rule, traffic goes to the target itself."""
+        if self.rules:
+            return self.rules[0].default
+        target = self.target_ref.model_dump(exclude_none=True)
+        return TcpRouteConf(backend_refs=(BackendRef.model_validate(target),))
+
+
+class MeshTCPRouteSpec(SpecModel):
+    target_ref: TargetRef | None = None
+    to: Annotated[tuple[To, ...], Field(min_length=1)] | None = None
