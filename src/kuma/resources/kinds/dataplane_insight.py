@@ -15,6 +15,15 @@ class DiscoveryServiceStats(ProtoModel):
     responses_rejected: UInt64 = 0
 
 
+class Rejection(ProtoModel):
+    """What Envoy said when it refused a configuration. `type` is Envoy's message name."""
+
+    # Differs from Kuma: there the reason is only in the control plane's log.
+    type: str = ""
+    message: str = ""
+    time: Timestamp | None = None
+
+
 class DiscoverySubscriptionStatus(ProtoModel):
     last_update_time: Timestamp | None = None
     total: DiscoveryServiceStats | None = None
@@ -22,6 +31,7 @@ class DiscoverySubscriptionStatus(ProtoModel):
     eds: DiscoveryServiceStats | None = None
     lds: DiscoveryServiceStats | None = None
     rds: DiscoveryServiceStats | None = None
+    last_rejection: Rejection | None = None
 
 
 class KumaDpVersion(ProtoModel):

@@ -1,0 +1,231 @@
+"""Writes what proxies did into their DataplaneInsights, in batches, off the path of every change.
+
+    hub: connected, sent, acknowledged, rejected, certificate, closed
+        -> Tracker (in memory) -> one commit for many proxies
+
+Connecting, disconnecting, a certificate and a rejection are written at once (as soon as the commit
+before is done); counters wait for the flush interval. Nothing changed, nothing written.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from kuma.envoy.snapshot import TypeUrl
+from kuma.kit.clock import Clock
+from kuma.pipeline.certificates import Issued
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.subscription import Subscription, as_timestamp
+from kuma.resources.errors import ResourceError, Unavailable
+from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.meta import ResourceKey, ResourceMeta
+from kuma.resources.replica import Replica
+from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.store import Create, Store, Update, Write
+
+log = structlog.get_logger("pipeline.insights")
+
+BATCH = 200
+"""Insights in one commit."""
+
+
+@dataclass
+class _Tracked:
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    mtls: dict[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Tracker:
+    def __init__(
+        self,
+        store: Store,
+        replica: Replica,
+        clock: Clock,
+        *,
+        instance: str,
+        flush_interval: timedelta,
+        subscription_limit: int,
+    ) -> None:
+        self._store = store
+        self._replica = replica
+        self._clock = clock
+        self._instance = instance
+        self._flush_interval = flush_interval
+        self._limit = subscription_limit
+        self._tracked: dict[ProxyKey, _Tracked] = {}
+        self._dirty: dict[ProxyKey, None] = {}
+        self._woken = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connected(self, key: ProxyKey, version: dict[str, Any]) -> str:
+        """A stream began; the subscription's id, to be given back with what it does."""
+        known = self._insight(key)
+        generation = max((s.generation for s in known.subscriptions), default=0) + 1 if known else 1
+        subscription = Subscription(
+            str(uuid.uuid4()), self._instance, self._clock.now(), generation, version
+        )
+        self._tracked.setdefault(key, _Tracked()).subscriptions[subscription.id] = subscription
+        self._mark(key, urgent=True)
+        return subscription.id
+
+    def sent(self, key: ProxyKey, subscription: str, type_url: TypeUrl) -> None:
+        self._find(key, subscription).sent(type_url, self._clock.now())
+        self._mark(key, urgent=False)
+
+    def acknowledged(self, key: ProxyKey, subscription: str, type_url: TypeUrl) -> None:
+        self._find(key, subscription).acknowledged(type_url, self._clock.now())
+        self._mark(key, urgent=False)
+
+    def rejected(self, key: ProxyKey, subscription: str, type_url: TypeUrl, error: str) -> None:
+        self._find(key, subscription).rejected(type_url, error, self._clock.now())
+        self._mark(key, urgent=True)
+
+    def disconnected(self, key: ProxyKey, subscription: str) -> None:
+        self._find(key, subscription).disconnected = self._clock.now()
+        self._mark(key, urgent=True)
+
+    def certified(self, key: ProxyKey, issued: Issued) -> None:
+        """The proxy got a certificate; others may now speak mutual TLS to it."""
+        certificate = issued.certificate
+        self._tracked.setdefault(key, _Tracked()).mtls = {
+            "certificateExpirationTime": as_timestamp(certificate.not_after),
+            "lastCertificateRegeneration": as_timestamp(certificate.issued_at),
+            "certificateRegenerations": issued.generation,
+            "issuedBackend": issued.wanted.backend,
+            "supportedBackends": [issued.wanted.backend],
+        }
+        self._mark(key, urgent=True)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write everything that is not written yet."""
+        dirty, self._dirty = list(self._dirty), {}
+        for start in range(0, len(dirty), BATCH):
+            await self._write(dirty[start : start + BATCH])
+
+    async def _write(self, keys: Sequence[ProxyKey]) -> None:
+        writes = [write for key in keys if (write := self._as_write(key)) is not None]
+        try:
+            if writes:
+                await self._store.commit(writes)
+        except Unavailable:
+            self._retry_later(keys)
+            return
+        except ResourceError:
+            for key in keys:
+                await self._write_alone(key)
+            return
+        for key in keys:
+            self._settle(key)
+
+    async def _write_alone(self, key: ProxyKey) -> None:
+        """Another instance wrote it, or the Dataplane is gone: read again, once."""
+        try:
+            current = await self._store.find(_insight_key(key))
+            if await self._store.find(ResourceKey(DATAPLANE.name, key.mesh, key.name)) is not None:
+                await self._store.commit([self._merged(key, current)])
+        except Unavailable:
+            self._retry_later([key])
+            return
+        except ResourceError as error:
+            log.info("an insight was not written", dataplane=key.name, reason=str(error))
+            self._retry_later([key])
+            return
+        self._settle(key)
+
+    def _as_write(self, key: ProxyKey) -> Write | None:
+        if self._replica.find(ResourceKey(DATAPLANE.name, key.mesh, key.name)) is None:
+            return None
+        return self._merged(key, self._replica.find(_insight_key(key)))
+
+    def _merged(self, key: ProxyKey, current: AnyResource | None) -> Write:
+        spec = self._spec(key, current)
+        if current is None:
+            now = self._clock.now()
+            meta = ResourceMeta(key.mesh, key.name, 0, now, now)
+            created: AnyResource = Resource(DATAPLANE_INSIGHT, meta, spec)
+            return Create(created, owner=ResourceKey(DATAPLANE.name, key.mesh, key.name))
+        return Update(Resource(DATAPLANE_INSIGHT, current.meta, spec))
+
+    def _spec(self, key: ProxyKey, current: AnyResource | None) -> DataplaneInsightSpec:
+        """This instance's subscriptions replace their older state; the newest ones are kept."""
+        document: dict[str, Any] = current.spec.to_json() if current is not None else {}
+        tracked = self._tracked.get(key, _Tracked())
+        merged = {each["id"]: each for each in document.get("subscriptions", ())}
+        merged |= {each.id: each.to_json() for each in tracked.subscriptions.values()}
+        by_age = sorted(merged.values(), key=lambda each: str(each["connectTime"]))
+        document["subscriptions"] = by_age[-self._limit :] if self._limit else []
+        if tracked.mtls is not None:
+            document["mTLS"] = tracked.mtls
+        return DataplaneInsightSpec.model_validate(document)
+
+    def _settle(self, key: ProxyKey) -> None:
+        """A stream that ended is written for good; a proxy without streams is forgotten."""
+        tracked = self._tracked.get(key)
+        if tracked is None or key in self._dirty:
+            return
+        tracked.subscriptions = {
+            each.id: each for each in tracked.subscriptions.values() if each.disconnected is None
+        }
+        if not tracked.subscriptions:
+            del self._tracked[key]
+
+    def _retry_later(self, keys: Sequence[ProxyKey]) -> None:
+        for key in keys:
+            self._mark(key, urgent=False)
+
+    def _mark(self, key: ProxyKey, *, urgent: bool) -> None:
+        self._dirty[key] = None
+        if urgent:
+            self._woken.set()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._flush_interval.total_seconds(), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._woken.set()
+
+    def _find(self, key: ProxyKey, subscription: str) -> Subscription:
+        return self._tracked[key].subscriptions[subscription]
+
+    def _insight(self, key: ProxyKey) -> DataplaneInsightSpec | None:
+        found = self._replica.find(_insight_key(key))
+        return found.spec if found and isinstance(found.spec, DataplaneInsightSpec) else None
+
+
+def _insight_key(key: ProxyKey) -> ResourceKey:
+    return ResourceKey(DATAPLANE_INSIGHT.name, key.mesh, key.name)
+
+
+def close_stale_subscriptions(
+    insights: Sequence[AnyResource], *, instance: str, now: datetime
+) -> list[Update]:
+    """What an instance writes at its start: subscriptions that an earlier life of it left open."""
+    updates = []
+    for insight in insights:
+        document = insight.spec.to_json()
+        stale = [
+            each
+            for each in document.get("subscriptions", ())
+            if each.get("controlPlaneInstanceId") == instance and "disconnectTime" not in each
+        ]
+        for each in stale:
+            each["disconnectTime"] = as_timestamp(now)
+        if stale:
+            spec = DataplaneInsightSpec.model_validate(document)
+            updates.append(Update(Resource(DATAPLANE_INSIGHT, insight.meta, spec)))
+    return updates
