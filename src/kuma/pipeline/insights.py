@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import structlog
@@ -167,6 +168,7 @@ class Tracker:
         merged = {each["id"]: each for each in document.get("subscriptions", ())}
         merged |= {each.id: each.to_json() for each in tracked.subscriptions.values()}
         by_age = sorted(merged.values(), key=lambda each: str(each["connectTime"]))
+        _close_superseded(by_age)
         document["subscriptions"] = by_age[-self._limit :] if self._limit else []
         if tracked.mtls is not None:
             document["mTLS"] = tracked.mtls
@@ -207,25 +209,26 @@ class Tracker:
         return found.spec if found and isinstance(found.spec, DataplaneInsightSpec) else None
 
 
+def _close_superseded(by_age: list[dict[str, Any]]) -> None:
+    """A proxy has one stream at a time: a newer one ends those that an instance that died, or a
+    connection that broke unnoticed, left open."""
+    for earlier, later in pairwise(by_age):
+        earlier.setdefault("disconnectTime", later["connectTime"])
+
+
 def _insight_key(key: ProxyKey) -> ResourceKey:
     return ResourceKey(DATAPLANE_INSIGHT.name, key.mesh, key.name)
 
 
-def close_stale_subscriptions(
-    insights: Sequence[AnyResource], *, instance: str, now: datetime
-) -> list[Update]:
-    """What an instance writes at its start: subscriptions that an earlier life of it left open."""
+def close_left_open(insights: Sequence[AnyResource], *, now: datetime) -> list[Update]:
+    """What the only instance writes when it starts: streams that an earlier life of it left open."""
     updates = []
     for insight in insights:
         document = insight.spec.to_json()
-        stale = [
-            each
-            for each in document.get("subscriptions", ())
-            if each.get("controlPlaneInstanceId") == instance and "disconnectTime" not in each
-        ]
-        for each in stale:
-            each["disconnectTime"] = as_timestamp(now)
-        if stale:
+        left = [s for s in document.get("subscriptions", ()) if "disconnectTime" not in s]
+        for subscription in left:
+            subscription["disconnectTime"] = as_timestamp(now)
+        if left:
             spec = DataplaneInsightSpec.model_validate(document)
             updates.append(Update(Resource(DATAPLANE_INSIGHT, insight.meta, spec)))
     return updates
