@@ -17,7 +17,7 @@ def dns_1035_errors(name: str) -> tuple[str, ...]:
     """Why `name` is no label of RFC 1035, in Kubernetes' words; empty if it is one."""
     found = []
     if len(name) > 63:
-        found.append("must be no more than 63 characters")
+        found.append("must be no more than 63 bytes")
     if not _DNS_1035_LABEL.fullmatch(name):
         found.append(_DNS_1035_HINT)
     return tuple(found)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BeforeValidator,
     Field,
@@ -25,7 +26,15 @@ from kuma.kit.durations import parse_duration
 from kuma.resources.spec import SpecModel
 
 Bool = StrictBool
-Tags = Mapping[str, str]
+
+
+def _sort(tags: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(sorted(tags.items()))
+
+
+Tags = Annotated[Mapping[str, str], AfterValidator(_sort)]
+"""Sorted by key, as Kuma shows them."""
+
 Struct = Mapping[str, Any]
 """Free-form JSON, such as the configuration of a backend whose type decides the fields."""
 
@@ -43,10 +52,13 @@ class ProtoModel(SpecModel):
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
+    def to_json_bytes(self) -> bytes:
+        return self.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+
 
 def _refuse_bool(raw: object) -> object:
     if isinstance(raw, bool):
-        msg = "input should be a valid integer"
+        msg = "must be an integer"
         raise ValueError(msg)
     return raw
 

@@ -21,6 +21,7 @@ class Registry:
     def __init__(self, kinds: Iterable[Kind[Any]]) -> None:
         self._by_name = {kind.name: kind for kind in kinds}
         self._by_argument = {kind.argument: kind for kind in self if kind.argument}
+        self._by_short = {kind.short: kind for kind in self if kind.short and kind.path}
         self._by_path = {
             path: kind for kind in self if kind.path for path in (kind.path, *kind.aliases)
         }
@@ -42,6 +43,10 @@ class Registry:
 
     def find_by_path(self, path: str) -> Kind[Any] | None:
         return self._by_path.get(path)
+
+    def find_by_short(self, short: str) -> Kind[Any] | None:
+        """By the short name that KRIs use (`dp`); an overview goes by its resource's."""
+        return self._by_short.get(short)
 
     def policies(self) -> tuple[Kind[Any], ...]:
         """The targetRef policies in order of application."""

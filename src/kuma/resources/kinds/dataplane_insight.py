@@ -135,6 +135,7 @@ DATAPLANE_OVERVIEW = Kind(
     display_plural="Dataplane Overviews",
     scope=Scope.MESH,
     spec=DataplaneOverviewSpec,
+    short="dp",
     spec_at_root=True,
     read_only=True,
 )

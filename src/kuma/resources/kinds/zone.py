@@ -44,6 +44,7 @@ ZONE_OVERVIEW = Kind(
     display_plural="Zone Overviews",
     scope=Scope.GLOBAL,
     spec=ZoneOverviewSpec,
+    short="z",
     spec_at_root=True,
     read_only=True,
 )
