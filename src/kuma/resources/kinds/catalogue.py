@@ -3,6 +3,7 @@
 from typing import Any
 
 from kuma.resources.kind import Kind
+from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DATAPLANE_OVERVIEW
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
@@ -26,4 +27,5 @@ CORE_KINDS: tuple[Kind[Any], ...] = (
     ZONE,
     ZONE_INSIGHT,
     ZONE_OVERVIEW,
+    CONFIG,
 )

@@ -1,0 +1,243 @@
+"""Receives proxies: who are you, may you, here is your configuration, what became of it?
+
+xds --connect--> Hub: authenticate, register, attach to the fan-out, record in the tracker
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import structlog
+
+from kuma.envoy.snapshot import Snapshot, TypeUrl
+from kuma.identity.errors import TokenRefused
+from kuma.kit.incremental import Engine
+from kuma.pipeline.certificates import Certificates
+from kuma.pipeline.delivery import Connection, ProxyNode, ProxyRefused
+from kuma.pipeline.fanout import Fanout, ProxyKey
+from kuma.pipeline.insights import Tracker
+from kuma.pipeline.registration import Registrar
+from kuma.pipeline.traits import traits_input, traits_of
+from kuma.resources.codec import parse_document
+from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
+from kuma.resources.meta import ResourceKey
+from kuma.resources.registry import Registry
+from kuma.resources.replica import Replica
+from kuma.resources.resource import Resource
+from kuma.resources.store import Change
+
+log = structlog.get_logger("pipeline.hub")
+
+Dataplane = Resource[DataplaneSpec]
+Refuse = Callable[[ProxyRefused], None]
+
+
+class Authenticator(Protocol):
+    """Raises TokenRefused unless `credential` covers the dataplane (and the stored one)."""
+
+    def __call__(
+        self, credential: str, *, dataplane: Dataplane, existing: Dataplane | None
+    ) -> None: ...
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One connected stream; also what `connect` returns."""
+
+    hub: "Hub"
+    key: ProxyKey
+    credential: str
+    refuse: Refuse
+    brings_dataplane: bool
+    subscription: str = ""
+    detach: Callable[[], None] = field(default=lambda: None)
+
+    def sent(self, type_url: TypeUrl) -> None:
+        self.hub.tracker.sent(self.key, self.subscription, type_url)
+
+    def acknowledged(self, type_url: TypeUrl) -> None:
+        self.hub.tracker.acknowledged(self.key, self.subscription, type_url)
+
+    def rejected(self, type_url: TypeUrl, error: str) -> None:
+        log.warning(
+            "a proxy rejected its configuration; it keeps the last one that it accepted",
+            mesh=self.key.mesh,
+            dataplane=self.key.name,
+            type=type_url.rsplit(".", 1)[-1],
+            reason=error,
+        )
+        self.hub.tracker.rejected(self.key, self.subscription, type_url, error)
+
+    def closed(self) -> None:
+        self.hub.disconnect(self)
+
+
+class Hub:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        replica: Replica,
+        registry: Registry,
+        fanout: Fanout,
+        certificates: Certificates,
+        tracker: Tracker,
+        registrar: Registrar,
+        authenticate: Authenticator,
+    ) -> None:
+        self._engine = engine
+        self._replica = replica
+        self._registry = registry
+        self._fanout = fanout
+        self._certificates = certificates
+        self._registrar = registrar
+        self._authenticate = authenticate
+        self.tracker = tracker
+        self._streams: dict[ProxyKey, list[_Stream]] = {}
+        replica.subscribe(self._recheck)
+
+    def is_connected(self, key: ProxyKey) -> bool:
+        return key in self._streams
+
+    async def connect(
+        self,
+        node: ProxyNode,
+        *,
+        credential: str | None,
+        sink: Callable[[Snapshot], None],
+        refuse: Refuse,
+    ) -> Connection:
+        """See `ProxyHub.connect`."""
+        key = ProxyKey(node.mesh, node.name)
+        existing = self._find(key)
+        brought = self._brought(node)
+        dataplane = brought or existing
+        if dataplane is None:
+            raise ProxyRefused(
+                "not_found",
+                f'there is no Dataplane "{node.name}" in mesh "{node.mesh}"; create it first, or '
+                "give it to kuma-dp run with --dataplane-file",
+            )
+        token = _bearer(credential)
+        self._check(token, dataplane, existing)
+        if brought is not None:
+            await self._register(brought)
+        stream = _Stream(self, key, token, refuse, brings_dataplane=brought is not None)
+        self._attach(stream, node, sink)
+        return stream
+
+    def disconnect(self, stream: _Stream) -> None:
+        streams = self._streams.get(stream.key, [])
+        if stream not in streams:
+            return
+        streams.remove(stream)
+        stream.detach()
+        self.tracker.disconnected(stream.key, stream.subscription)
+        if streams:
+            return
+        del self._streams[stream.key]
+        self._certificates.forget(stream.key)
+        self._engine.set(traits_input(stream.key), None)
+        if stream.brings_dataplane:
+            self._registrar.release(stream.key)
+
+    def _attach(self, stream: _Stream, node: ProxyNode, sink: Callable[[Snapshot], None]) -> None:
+        key = stream.key
+        self._registrar.keep(key)
+        self._engine.set(traits_input(key), traits_of(node.metadata))
+        self._streams.setdefault(key, []).append(stream)
+        stream.subscription = self.tracker.connected(key, _version(node.metadata))
+        if (issued := self._certificates.find(key)) is not None:
+            self.tracker.certified(key, issued)
+        stream.detach = self._fanout.attach(key, sink)
+
+    def _brought(self, node: ProxyNode) -> Dataplane | None:
+        text = node.metadata.get("dataplane.resource")
+        if not text:
+            return None
+        try:
+            resource = parse_document(self._registry, json.loads(text))
+        except (ValueError, InvalidResource) as error:
+            raise ProxyRefused(
+                "invalid_argument", f"the Dataplane is not valid: {error}"
+            ) from error
+        if resource.key != ResourceKey(DATAPLANE.name, node.mesh, node.name):
+            raise ProxyRefused(
+                "invalid_argument",
+                f'the node id "{node.node_id}" is not that of {resource.key}, which it brought',
+            )
+        return resource
+
+    async def _register(self, dataplane: Dataplane) -> None:
+        try:
+            await self._registrar.register(dataplane)
+        except MeshNotFound as error:
+            raise ProxyRefused("not_found", str(error)) from error
+        except Unavailable as error:
+            raise ProxyRefused("unavailable", str(error)) from error
+        except ResourceError as error:
+            raise ProxyRefused("invalid_argument", f"the Dataplane was refused: {error}") from error
+
+    def _check(self, token: str, dataplane: Dataplane, existing: Dataplane | None) -> None:
+        try:
+            self._authenticate(token, dataplane=dataplane, existing=existing)
+        except TokenRefused as error:
+            raise ProxyRefused("unauthenticated", str(error)) from error
+
+    def _find(self, key: ProxyKey) -> Dataplane | None:
+        found = self._replica.find(ResourceKey(DATAPLANE.name, key.mesh, key.name))
+        return cast("Dataplane | None", found)
+
+    def _recheck(self, changes: Sequence[Change]) -> None:
+        """A changed Dataplane or a changed secret (a revocation, a signing key) may end streams."""
+        keys: dict[ProxyKey, None] = {}
+        for change in changes:
+            if change.key.kind == DATAPLANE.name and change.resource is not None:
+                keys[ProxyKey(change.key.mesh, change.key.name)] = None
+            elif change.key.kind == GLOBAL_SECRET.name or _is_signing_key(change.key):
+                keys |= dict.fromkeys(self._streams)
+        for key in keys:
+            if (dataplane := self._find(key)) is not None:
+                self._recheck_streams(key, dataplane)
+
+    def _recheck_streams(self, key: ProxyKey, dataplane: Dataplane) -> None:
+        for stream in tuple(self._streams.get(key, ())):
+            try:
+                self._check(stream.credential, dataplane, None)
+            except ProxyRefused as refusal:
+                log.warning("a proxy lost its right", dataplane=key.name, reason=str(refusal))
+                stream.refuse(refusal)
+
+    def drop_mesh(self, mesh: str) -> None:
+        """Refuse every stream of a mesh that was deleted."""
+        for key in [key for key in self._streams if key.mesh == mesh]:
+            for stream in tuple(self._streams[key]):
+                stream.refuse(ProxyRefused("not_found", f'{MESH.name} "{mesh}" was deleted'))
+
+
+def _is_signing_key(key: ResourceKey) -> bool:
+    return key.kind == SECRET.name and key.name.startswith("dataplane-token-")
+
+
+def _bearer(credential: str | None) -> str:
+    """The token, with or without the scheme in front of it."""
+    text = (credential or "").strip()
+    return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _version(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The `version` metadata in the shape of a DataplaneInsight's subscription."""
+    raw = metadata.get("version")
+    found: dict[str, Any] = dict(raw) if isinstance(raw, Mapping) else {}
+    known: dict[str, Any] = {
+        name: dict(found[name]) for name in ("kumaDp", "envoy") if name in found
+    }
+    if "kumaDp" in known:
+        known["kumaDp"]["kumaCpCompatible"] = True
+    if isinstance(found.get("dependencies"), Mapping):
+        known["dependencies"] = dict(found["dependencies"])
+    return known

@@ -1,0 +1,100 @@
+"""Dataplanes that come with their proxy: created when it connects, deleted when it is gone for good.
+
+Source: Kuma, "universal" lifecycle: a Dataplane handed to `kuma-dp run` lives as long as its proxy.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from kuma.pipeline.fanout import ProxyKey
+from kuma.resources.errors import NotFound, ResourceError, Unavailable
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.meta import ResourceKey
+from kuma.resources.replica import Replica
+from kuma.resources.resource import Resource
+from kuma.resources.writer import Writer
+
+log = structlog.get_logger("pipeline.registration")
+
+
+class Registrar:
+    """`delay` is how long a proxy may be away before its Dataplane is deleted."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        replica: Replica,
+        *,
+        instance: str,
+        delay: timedelta,
+        is_connected: Callable[[ProxyKey], bool],
+    ) -> None:
+        self._writer = writer
+        self._replica = replica
+        self._instance = instance
+        self._delay = delay
+        self._is_connected = is_connected
+        self._timers: dict[ProxyKey, asyncio.TimerHandle] = {}
+        self._deletions: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def register(self, dataplane: Resource[DataplaneSpec]) -> None:
+        """Create or update the Dataplane that a proxy brought. Raises ResourceError."""
+        self.keep(ProxyKey(dataplane.mesh, dataplane.name))
+        await self._writer.put(dataplane)
+
+    def keep(self, key: ProxyKey) -> None:
+        """The proxy is (back) here: do not delete its Dataplane."""
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    def release(self, key: ProxyKey) -> None:
+        """The last stream of a proxy that brought its Dataplane ended."""
+        if self._closed:
+            return
+        self.keep(key)
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(self._delay.total_seconds(), self._expire, key)
+
+    def close(self) -> None:
+        """The control plane stops: proxies will reconnect to it or to another instance, so nothing
+        is deleted from now on."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _expire(self, key: ProxyKey) -> None:
+        self._timers.pop(key, None)
+        if not self._is_connected(key) and not self._is_connected_elsewhere(key):
+            task = asyncio.ensure_future(self._delete(key))
+            self._deletions.add(task)
+            task.add_done_callback(self._deletions.discard)
+
+    async def _delete(self, key: ProxyKey) -> None:
+        try:
+            await self._writer.delete(ResourceKey(DATAPLANE.name, key.mesh, key.name))
+        except NotFound:
+            return
+        except Unavailable:
+            self.release(key)
+        except ResourceError as error:
+            log.warning("a dataplane was not deregistered", dataplane=key.name, reason=str(error))
+        else:
+            log.info("deregistered a dataplane", mesh=key.mesh, dataplane=key.name)
+
+    def _is_connected_elsewhere(self, key: ProxyKey) -> bool:
+        found: Resource[Any] | None = self._replica.find(
+            ResourceKey(DATAPLANE_INSIGHT.name, key.mesh, key.name)
+        )
+        if found is None or not isinstance(found.spec, DataplaneInsightSpec):
+            return False
+        return any(
+            each.is_online and each.control_plane_instance_id != self._instance
+            for each in found.spec.subscriptions
+        )
