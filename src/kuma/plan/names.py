@@ -5,11 +5,14 @@ MeshProxyPatch, so they are an interface.
 """
 
 import hashlib
+import re
 from ipaddress import IPv6Address, ip_address
 
 from kuma.plan.tags import Tags
 
 ADMIN = "kuma:envoy:admin"
+ADMIN_IDENTITY = "admin_cert:secret"
+ADMIN_CA = "admin_ca:secret"
 READINESS = "kuma:readiness"
 ADS_CLUSTER = "ads_cluster"
 
@@ -50,6 +53,16 @@ def identity_secret(mesh: str) -> str:
 
 def ca_secret(mesh: str) -> str:
     return f"mesh_ca:secret:{mesh}"
+
+
+def of_inbound_without_service(section: str) -> str:
+    """What selects an inbound that has no tags, under `kuma.io/unified-name`."""
+    return f"self_inbound_dp_{section}"
+
+
+def statistic(name: str) -> str:
+    """The name as a part of a statistic's name, where dots and colons would split it."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)
 
 
 def _host(address: str) -> str:

@@ -86,11 +86,13 @@ class Mirror:
 
 @value
 class Forward:
-    """An empty split answers 500: nothing to forward to."""
+    """An empty split answers 500: nothing to forward to. `host` replaces the request's Host;
+    `auto_host` does so with the name of the endpoint chosen, as external services need it."""
 
     split: tuple[Weighted, ...]
     path: PathRewrite | None = None
     host: str | None = None
+    auto_host: bool = False
     mirrors: tuple[Mirror, ...] = ()
 
 

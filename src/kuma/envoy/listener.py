@@ -1,0 +1,251 @@
+"""Listeners: each inbound and each outbound is one.
+
+Inbound: filter chains end the mesh's TLS, ask who comes, and hand on to the workload. With
+PERMISSIVE there are three: plain, TLS of the application's own, and the mesh's TLS, told apart by
+the TLS inspector through ALPN.
+Outbound: one chain, HTTP with its routes over RDS, so that a change of routes never drains a
+listener, or TCP.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from envoy.config.core.v3.address_pb2 import CidrRange
+from envoy.config.core.v3.base_pb2 import INBOUND, OUTBOUND, Metadata, TransportSocket
+from envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions
+from envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    ListenerFilter,
+)
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, RouteMatch, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+    HttpFilter,
+    Rds,
+)
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+
+from kuma.envoy import tls
+from kuma.envoy.address import ADS, is_ipv6, socket_address
+from kuma.envoy.endpoint import SERVICE
+from kuma.envoy.http_filters import GRPC_STATS_FILTER, ROUTER_FILTER, in_order
+from kuma.envoy.message import duration, pack, struct
+from kuma.envoy.route import NO_TIMEOUT
+from kuma.envoy.shaper import HttpChain, InboundChain, OutboundChain
+from kuma.plan import names
+from kuma.plan.protocol import Protocol
+from kuma.plan.proxy import Inbound, Outbound
+from kuma.plan.route import HttpRouting, TcpRouting
+from kuma.plan.tags import Tags
+from kuma.plan.tls import TlsMode
+
+CONNECTION_MANAGER = "envoy.filters.network.http_connection_manager"
+TCP_PROXY = "envoy.filters.network.tcp_proxy"
+TLS_INSPECTOR = ListenerFilter(
+    name="envoy.filters.listener.tls_inspector", typed_config=pack(TlsInspector())
+)
+
+# What an inbound has before MeshTimeout shapes it: generous, since the client's sidecar decides.
+# Source: reference 6.3, seen in Kuma's listeners.
+INBOUND_STREAM_IDLE = duration(timedelta(hours=1))
+INBOUND_TCP_IDLE = duration(timedelta(hours=2))
+
+TAGS_METADATA = "io.kuma.tags"
+UNIFIED_NAME = "kuma.io/unified-name"
+CLIENT_TAGS_HEADER = "x-kuma-tags"
+
+_TRUE = BoolValue(value=True)
+_FALSE = BoolValue(value=False)
+# Idle connections are ended by the cluster's timeout, on the side that could reuse them.
+_NO_IDLE_TIMEOUT = HttpProtocolOptions(idle_timeout=duration(timedelta(0)))
+
+ShapeInbound = Callable[[InboundChain], None]
+ShapeOutbound = Callable[[OutboundChain], None]
+
+
+def _ranges(*texts: str) -> HttpConnectionManager.InternalAddressConfig:
+    pairs = (text.rsplit("/", 1) for text in texts)
+    return HttpConnectionManager.InternalAddressConfig(
+        cidr_ranges=[
+            CidrRange(address_prefix=prefix, prefix_len=UInt32Value(value=int(bits)))
+            for prefix, bits in pairs
+        ]
+    )
+
+
+_IPV4 = ("10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12")
+_IPV6 = ("fc00::/7", "fd00::/8")
+_INTERNAL_IPV4 = _ranges(*_IPV4, "127.0.0.1/32")
+_INTERNAL = _ranges(*_IPV4, *_IPV6, "127.0.0.1/32", "::1/128")
+
+
+def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
+    name = names.inbound_listener(inbound.address, inbound.port)
+    listener = Listener(
+        name=name,
+        address=socket_address(inbound.address, inbound.port),
+        traffic_direction=INBOUND,
+        enable_reuse_port=_TRUE,
+        metadata=_tags_metadata(
+            inbound.tags or ((UNIFIED_NAME, names.of_inbound_without_service(inbound.section)),)
+        ),
+    )
+    if not inbound.bind:
+        listener.bind_to_port.CopyFrom(_FALSE)
+    inspects_tls = _add_inbound_chains(listener, inbound, shape)
+    if inspects_tls:
+        listener.listener_filters.append(TLS_INSPECTOR)
+    return listener
+
+
+def build_outbound(outbound: Outbound, shape: ShapeOutbound) -> Listener:
+    listener = Listener(
+        name=names.outbound_listener(outbound.address, outbound.port),
+        address=socket_address(outbound.address, outbound.port),
+        traffic_direction=OUTBOUND,
+        metadata=_tags_metadata(_with_service(outbound)),
+    )
+    if not outbound.bind:
+        listener.bind_to_port.CopyFrom(_FALSE)
+    chain = _outbound_chain(outbound)
+    shape(chain)
+    listener.filter_chains.append(FilterChain(filters=_last_filters(chain.http, chain.tcp)))
+    return listener
+
+
+def build_manager(
+    stat_prefix: str, address: str, *, routes: RouteConfiguration | None = None
+) -> HttpConnectionManager:
+    """`address` is the listener's: where it is IPv4 only, Envoy may run on a machine that would
+    refuse IPv6 ranges."""
+    return HttpConnectionManager(
+        stat_prefix=names.statistic(stat_prefix),
+        route_config=routes,
+        internal_address_config=_INTERNAL if is_ipv6(address) else _INTERNAL_IPV4,
+    )
+
+
+def manager_filter(http: HttpChain) -> Filter:
+    """The connection manager with its filters in the order of the table."""
+    http.manager.http_filters.extend(in_order(http.filters))
+    return Filter(name=CONNECTION_MANAGER, typed_config=pack(http.manager))
+
+
+def _add_inbound_chains(listener: Listener, inbound: Inbound, shape: ShapeInbound) -> bool:
+    """Returns whether the listener must look into TLS before it chooses a chain."""
+    if inbound.tls is None:
+        listener.filter_chains.append(_inbound_chain(inbound, shape)[0])
+        return False
+    socket = tls.inbound_socket(inbound.tls)
+    if inbound.tls.mode is TlsMode.STRICT:
+        chain, inspects_tls = _inbound_chain(inbound, shape, socket=socket)
+        listener.filter_chains.append(chain)
+        return inspects_tls
+    open_chain, _ = _inbound_chain(inbound, shape)
+    for match in (_RAW, _TLS):
+        listener.filter_chains.append(open_chain)
+        listener.filter_chains[-1].filter_chain_match.CopyFrom(match)
+    secured, _ = _inbound_chain(inbound, shape, socket=socket)
+    secured.filter_chain_match.CopyFrom(_MESH_TLS)
+    listener.filter_chains.append(secured)
+    return True
+
+
+_RAW = FilterChainMatch(transport_protocol="raw_buffer")
+_TLS = FilterChainMatch(transport_protocol="tls")
+_MESH_TLS = FilterChainMatch(transport_protocol="tls", application_protocols=[tls.MESH_ALPN])
+
+
+def _inbound_chain(
+    inbound: Inbound, shape: ShapeInbound, *, socket: TransportSocket | None = None
+) -> tuple[FilterChain, bool]:
+    chain = InboundChain(inbound, secured=socket is not None)
+    if inbound.protocol.is_http:
+        chain.http = _inbound_http(inbound)
+        chain.virtual_host = chain.http.manager.route_config.virtual_hosts[0]
+    else:
+        cluster = names.inbound_cluster(inbound.service_port)
+        chain.tcp = TcpProxy(
+            stat_prefix=names.statistic(cluster), cluster=cluster, idle_timeout=INBOUND_TCP_IDLE
+        )
+    shape(chain)
+    filters = [*chain.network_filters, *_last_filters(chain.http, chain.tcp)]
+    return FilterChain(filters=filters, transport_socket=socket), chain.inspects_tls
+
+
+def _inbound_http(inbound: Inbound) -> HttpChain:
+    cluster = names.inbound_cluster(inbound.service_port)
+    to_workload = Route(
+        match=RouteMatch(prefix="/"), route=RouteAction(cluster=cluster, timeout=NO_TIMEOUT)
+    )
+    listener = names.inbound_listener(inbound.address, inbound.port)
+    routes = RouteConfiguration(
+        name=names.inbound_route(inbound.service) if inbound.service else listener,
+        virtual_hosts=[
+            VirtualHost(name=inbound.service or listener, domains=["*"], routes=[to_workload])
+        ],
+        request_headers_to_remove=[CLIENT_TAGS_HEADER],
+        validate_clusters=_FALSE,
+    )
+    manager = build_manager(cluster, inbound.address, routes=routes)
+    manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
+    manager.stream_idle_timeout.CopyFrom(INBOUND_STREAM_IDLE)
+    # The workload learns the client's identity from x-forwarded-client-cert, and from no forged one.
+    manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
+    manager.set_current_client_cert_details.uri = True
+    return HttpChain(manager, _always(inbound.protocol))
+
+
+def _outbound_chain(outbound: Outbound) -> OutboundChain:
+    match outbound.routing:
+        case HttpRouting() as routing:
+            manager = build_manager(outbound.service, outbound.address)
+            manager.rds.CopyFrom(Rds(config_source=ADS, route_config_name=routing.name))
+            manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
+            manager.normalize_path.CopyFrom(_TRUE)
+            return OutboundChain(outbound, http=HttpChain(manager, _always(outbound.protocol)))
+        case TcpRouting() as routing:
+            return OutboundChain(outbound, tcp=_outbound_tcp(outbound.service, routing))
+
+
+def _outbound_tcp(service: str, routing: TcpRouting) -> TcpProxy | None:
+    """None, where there is nothing to forward to: a chain without filters closes connections."""
+    split = [each for each in routing.split if each.weight > 0]
+    if not split:
+        return None
+    proxy = TcpProxy(stat_prefix=names.statistic(service))
+    if len(split) == 1:
+        proxy.cluster = split[0].destination
+    else:
+        proxy.weighted_clusters.clusters.extend(
+            TcpProxy.WeightedCluster.ClusterWeight(name=each.destination, weight=each.weight)
+            for each in split
+        )
+    return proxy
+
+
+def _last_filters(http: HttpChain | None, tcp: TcpProxy | None) -> Sequence[Filter]:
+    if http is not None:
+        return [manager_filter(http)]
+    return [Filter(name=TCP_PROXY, typed_config=pack(tcp))] if tcp is not None else []
+
+
+def _always(protocol: Protocol) -> list[HttpFilter]:
+    """The HTTP filters that stand in every chain of this protocol."""
+    return [GRPC_STATS_FILTER, ROUTER_FILTER] if protocol is Protocol.GRPC else [ROUTER_FILTER]
+
+
+def _with_service(outbound: Outbound) -> Tags:
+    return tuple(sorted({SERVICE: outbound.service, **dict(outbound.tags)}.items()))
+
+
+def _tags_metadata(tags: Tags) -> Metadata:
+    made = Metadata()
+    made.filter_metadata[TAGS_METADATA].CopyFrom(struct(tags))
+    return made

@@ -1,0 +1,103 @@
+"""Plan values -> Envoy's resources, part by part.
+
+Each part of a plan is rendered alone: proxies whose plans share a part share its bytes. Pure, and
+without a memory of its own: who calls it (the pipeline) remembers results by value.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from envoy.config.route.v3.route_components_pb2 import Route
+
+from kuma.envoy import admin as admin_interface
+from kuma.envoy import cluster, listener, secret
+from kuma.envoy.endpoint import build_assignment
+from kuma.envoy.message import as_resource
+from kuma.envoy.route import build_route, build_routes
+from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
+from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.plan.endpoint import EndpointSet
+from kuma.plan.proxy import Admin, Destination, Inbound, Outbound
+from kuma.plan.route import HttpRoute, HttpRouting
+from kuma.plan.secret import SecretBytes
+
+
+class Renderer:
+    """`shapers` edit each part in their order, a later one sees what an earlier one did."""
+
+    def __init__(self, shapers: Sequence[Shaper] = ()) -> None:
+        self._shapers = tuple(shapers)
+
+    def inbound(self, inbound: Inbound) -> tuple[EnvoyResource, EnvoyResource]:
+        """The listener, and the cluster of the workload."""
+        made = listener.build_inbound(inbound, self._shape_inbound)
+        upstream = cluster.build_inbound_cluster(inbound)
+        for shaper in self._shapers:
+            shaper.inbound_cluster(upstream, inbound)
+        return as_resource(TypeUrl.LISTENER, made.name, made), _cluster_resource(upstream)
+
+    def outbound(self, outbound: Outbound) -> tuple[EnvoyResource, EnvoyResource | None]:
+        """The listener, and its routes if it speaks HTTP."""
+        made = listener.build_outbound(outbound, self._shape_outbound)
+        routes = self._routes(outbound)
+        return as_resource(TypeUrl.LISTENER, made.name, made), routes
+
+    def destination(self, destination: Destination, *, system_ca_path: str = "") -> EnvoyResource:
+        """The cluster. `system_ca_path` is read only for a destination with TLS to the outside."""
+        upstream = cluster.build_destination(destination, system_ca_path=system_ca_path)
+        for shaper in self._shapers:
+            shaper.destination_cluster(upstream, destination)
+        return _cluster_resource(upstream)
+
+    def endpoints(self, endpoints: EndpointSet) -> EnvoyResource:
+        return as_resource(TypeUrl.ENDPOINT, endpoints.name, build_assignment(endpoints))
+
+    def admin(self, admin: Admin) -> tuple[EnvoyResource, ...]:
+        """The clusters, and the listener if there is one. Its TLS needs the secrets
+        `names.ADMIN_IDENTITY` and `names.ADMIN_CA`."""
+        clusters = admin_interface.build_clusters(admin)
+        made = [as_resource(TypeUrl.CLUSTER, each.name, each) for each in clusters]
+        found = admin_interface.build_listener(admin)
+        if found is not None:
+            made.append(as_resource(TypeUrl.LISTENER, found.name, found))
+        return tuple(made)
+
+    def certificate(self, name: str, *, chain: bytes, key: SecretBytes) -> EnvoyResource:
+        """A secret with a certificate and its key, in PEM."""
+        return as_resource(
+            TypeUrl.SECRET, name, secret.build_certificate(name, chain=chain, key=key)
+        )
+
+    def ca(self, name: str, *, ca: bytes) -> EnvoyResource:
+        """A secret with the CAs, in PEM, that others are verified against."""
+        return as_resource(TypeUrl.SECRET, name, secret.build_ca(name, ca=ca))
+
+    def _routes(self, outbound: Outbound) -> EnvoyResource | None:
+        routing = outbound.routing
+        if not isinstance(routing, HttpRouting):
+            return None
+        made = build_routes(
+            routing.name,
+            virtual_host=outbound.service,
+            routes=map(partial(self._route, outbound), routing.routes),
+        )
+        return as_resource(TypeUrl.ROUTE, routing.name, made)
+
+    def _route(self, outbound: Outbound, plan: HttpRoute) -> Route:
+        route = build_route(plan)
+        for shaper in self._shapers:
+            shaper.outbound_route(route, plan, outbound)
+        return route
+
+    def _shape_inbound(self, chain: InboundChain) -> None:
+        for shaper in self._shapers:
+            shaper.inbound_chain(chain)
+
+    def _shape_outbound(self, chain: OutboundChain) -> None:
+        for shaper in self._shapers:
+            shaper.outbound_chain(chain)
+
+
+def _cluster_resource(upstream: Upstream) -> EnvoyResource:
+    made = cluster.finish(upstream)
+    return as_resource(TypeUrl.CLUSTER, made.name, made)

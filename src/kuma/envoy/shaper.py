@@ -1,0 +1,81 @@
+"""The interface through which policies edit what is built.
+
+    Renderer ── builds a part from the plan ──> Shaper.<hook>(part) of each policy ──> bytes
+
+A hook gets the protobuf messages themselves, unpacked and by name, with the part of the plan that
+they were built from: a shaper reads its configuration from the plan's slots and edits; it never
+searches. Hooks are called also where a policy has no configuration, since some have defaults.
+"""
+
+from dataclasses import dataclass, field
+
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+    HttpFilter,
+)
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+
+from kuma.plan.proxy import Destination, Inbound, Outbound
+from kuma.plan.route import HttpRoute
+
+
+@dataclass(slots=True)
+class HttpChain:
+    """The HTTP part of a filter chain. `filters` may be in any order: the table in
+    `http_filters.py` sorts them."""
+
+    manager: HttpConnectionManager
+    filters: list[HttpFilter] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class InboundChain:
+    """One filter chain of an inbound: `http` with its `virtual_host`, or `tcp`.
+
+    `secured`: the client has shown a certificate of the mesh. `network_filters` go before the last
+    filter, in their order. `inspects_tls`: a filter needs to know the server name that was asked
+    for.
+    """
+
+    inbound: Inbound
+    secured: bool
+    http: HttpChain | None = None
+    virtual_host: VirtualHost | None = None
+    tcp: TcpProxy | None = None
+    network_filters: list[Filter] = field(default_factory=list)
+    inspects_tls: bool = False
+
+
+@dataclass(slots=True)
+class OutboundChain:
+    """The filter chain of an outbound: `http`, whose routes come over RDS, or `tcp`."""
+
+    outbound: Outbound
+    http: HttpChain | None = None
+    tcp: TcpProxy | None = None
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A cluster, and the options for HTTP that it will contain packed."""
+
+    cluster: Cluster
+    http: HttpProtocolOptions | None = None
+
+
+class Shaper:
+    """Does nothing at every hook; a policy overrides what it shapes."""
+
+    def inbound_chain(self, chain: InboundChain) -> None: ...
+
+    def inbound_cluster(self, upstream: Upstream, inbound: Inbound) -> None: ...
+
+    def outbound_chain(self, chain: OutboundChain) -> None: ...
+
+    def outbound_route(self, route: Route, plan: HttpRoute, outbound: Outbound) -> None: ...
+
+    def destination_cluster(self, upstream: Upstream, destination: Destination) -> None: ...

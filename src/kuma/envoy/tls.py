@@ -1,0 +1,124 @@
+"""TLS contexts: what a sidecar shows and demands, inbound, outbound and towards the outside.
+
+Certificates and keys of the mesh are never part of a listener or a cluster: Envoy fetches them by
+name over SDS, on the same ADS stream, so that they rotate without touching any connection.
+"""
+
+from functools import lru_cache
+
+from envoy.config.core.v3.base_pb2 import DataSource, TransportSocket
+from envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
+    CertificateValidationContext,
+    SubjectAltNameMatcher,
+    TlsCertificate,
+    TlsParameters,
+)
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
+    CommonTlsContext,
+    DownstreamTlsContext,
+    UpstreamTlsContext,
+)
+from envoy.type.matcher.v3.string_pb2 import StringMatcher
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from kuma.envoy.address import ADS, is_ip
+from kuma.envoy.message import pack
+from kuma.plan import names
+from kuma.plan.tls import ExternalTls, InboundTls, MutualTls
+
+TRANSPORT_SOCKET = "envoy.transport_sockets.tls"
+MESH_ALPN = "kuma"  # tells a sidecar's TLS from an application's own, where both may come in
+ADMIN_CLIENT = "kuma-cp"  # the DNS name in the certificate with which control planes come
+
+# The floor of Kuma's certificates and of every client that it supports.
+_PARAMETERS = TlsParameters(tls_minimum_protocol_version=TlsParameters.TLSv1_2)
+_REQUIRED = BoolValue(value=True)
+
+
+@lru_cache(maxsize=64)
+def inbound_socket(tls: InboundTls) -> TransportSocket:
+    """Ends a sidecar's TLS: only clients with a certificate of the mesh come in."""
+    sans = [_uri(StringMatcher(prefix=prefix)) for prefix in tls.san_prefixes]
+    context = DownstreamTlsContext(
+        common_tls_context=_mutual(tls.identity_secret, tls.ca_secret, sans),
+        require_client_certificate=_REQUIRED,
+    )
+    return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
+
+
+def outbound_socket(tls: MutualTls) -> TransportSocket:
+    """Begins TLS towards another sidecar, which must own one of the identities `sans`."""
+    sans = [_uri(StringMatcher(exact=san)) for san in tls.sans]
+    common = _mutual(tls.identity_secret, tls.ca_secret, sans)
+    common.alpn_protocols.append(MESH_ALPN)
+    context = UpstreamTlsContext(common_tls_context=common, sni=tls.sni)
+    return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
+
+
+def admin_socket() -> TransportSocket:
+    """Ends the TLS of a control plane that wants to look into Envoy, and of nobody else."""
+    san = SubjectAltNameMatcher(
+        san_type=SubjectAltNameMatcher.DNS, matcher=StringMatcher(exact=ADMIN_CLIENT)
+    )
+    context = DownstreamTlsContext(
+        common_tls_context=_mutual(names.ADMIN_IDENTITY, names.ADMIN_CA, [san]),
+        require_client_certificate=_REQUIRED,
+    )
+    return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
+
+
+def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> TransportSocket:
+    """Begins TLS towards an external service at `host`.
+
+    The server is verified against the service's own CA.
+    Differs from Kuma: without one, against the system's CAs at `system_ca_path` of the proxy's
+    machine; Kuma then accepts any certificate of an ExternalService.
+    """
+    name = tls.server_name or host
+    context = UpstreamTlsContext(
+        sni="" if is_ip(name) else name,
+        allow_renegotiation=tls.allow_renegotiation,
+        common_tls_context=CommonTlsContext(tls_params=_PARAMETERS),
+    )
+    common = context.common_tls_context
+    if tls.client_cert and tls.client_key:
+        common.tls_certificates.append(
+            TlsCertificate(
+                certificate_chain=DataSource(inline_bytes=tls.client_cert),
+                private_key=DataSource(inline_bytes=tls.client_key.reveal),
+            )
+        )
+    if tls.ca or system_ca_path:
+        trusted = DataSource(inline_bytes=tls.ca) if tls.ca else DataSource(filename=system_ca_path)
+        sans = [] if tls.skip_hostname_verification else _host_sans(name)
+        common.validation_context.CopyFrom(
+            CertificateValidationContext(trusted_ca=trusted, match_typed_subject_alt_names=sans)
+        )
+    return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
+
+
+def _mutual(
+    identity_secret: str, ca_secret: str, sans: list[SubjectAltNameMatcher]
+) -> CommonTlsContext:
+    return CommonTlsContext(
+        tls_params=_PARAMETERS,
+        tls_certificate_sds_secret_configs=[SdsSecretConfig(name=identity_secret, sds_config=ADS)],
+        combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
+            default_validation_context=CertificateValidationContext(
+                match_typed_subject_alt_names=sans
+            ),
+            validation_context_sds_secret_config=SdsSecretConfig(name=ca_secret, sds_config=ADS),
+        ),
+    )
+
+
+def _uri(matcher: StringMatcher) -> SubjectAltNameMatcher:
+    return SubjectAltNameMatcher(san_type=SubjectAltNameMatcher.URI, matcher=matcher)
+
+
+def _host_sans(name: str) -> list[SubjectAltNameMatcher]:
+    return [
+        SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))
+        for kind in (SubjectAltNameMatcher.DNS, SubjectAltNameMatcher.IP_ADDRESS)
+    ]
