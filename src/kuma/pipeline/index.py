@@ -1,0 +1,195 @@
+"""Changes of the replica -> inputs of the engine, indexed the way resolution asks for them.
+
+A Dataplane touches the services that it serves, before or now, and no others. What no query ever
+reads costs a dictionary entry.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kuma.kit.incremental import Engine
+from kuma.pipeline.view import external_input, of_kind_input, service_input, tls_ready_input
+from kuma.resolve.view import ServiceInbound, index_inbounds, sort_inbounds
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
+from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.secret import SECRET
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.store import Change
+
+Service = tuple[str, str]
+"""(mesh, service)"""
+
+
+class Index:
+    """Subscribe `changed` to the replica. `policy_kinds` are indexed by mesh as a whole."""
+
+    def __init__(self, engine: Engine, policy_kinds: Iterable[str]) -> None:
+        self._engine = engine
+        self._policy_kinds = frozenset(policy_kinds)
+        self._policies: dict[tuple[str, str], dict[str, AnyResource]] = defaultdict(dict)
+        self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
+        self._services_of: dict[tuple[str, str], set[str]] = {}
+        self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
+        self._external_of: dict[tuple[str, str], str] = {}
+        self._readiness = _Readiness(engine)
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        services: set[Service] = set()
+        kinds: set[tuple[str, str]] = set()
+        external: set[Service] = set()
+        for change in changes:
+            kind = change.key.kind
+            if kind == DATAPLANE.name:
+                services |= self._index_dataplane(change.key, change.resource)
+            elif kind == DATAPLANE_INSIGHT.name:
+                self._readiness.index_insight(change.key, change.resource)
+            elif kind == EXTERNAL_SERVICE.name:
+                external |= self._index_external(change.key, change.resource)
+            elif kind in self._policy_kinds:
+                kinds.add(self._index_policy(change.key, change.resource))
+            elif kind == MESH.name:
+                self._engine.set(change.key, change.resource)
+                self._readiness.index_mesh(change.key.name, change.resource)
+            elif kind == SECRET.name:
+                self._engine.set(change.key, change.resource)
+        self._write(kinds, services, external)
+
+    def _write(
+        self, kinds: set[tuple[str, str]], services: set[Service], external: set[Service]
+    ) -> None:
+        for mesh, kind in kinds:
+            held = self._policies[mesh, kind]
+            self._engine.set(of_kind_input(mesh, kind), _sorted(held))
+        for service in services:
+            inbounds = [each for found in self._inbounds[service].values() for each in found]
+            self._engine.set(service_input(*service), sort_inbounds(inbounds) or None)
+            self._readiness.publish(service, self._inbounds[service])
+            if not inbounds:
+                del self._inbounds[service]
+        for service in external:
+            self._engine.set(external_input(*service), _sorted(self._external[service]))
+
+    def _index_policy(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
+        _put(self._policies[key.mesh, key.kind], key.name, resource)
+        return key.mesh, key.kind
+
+    def _index_dataplane(self, key: ResourceKey, resource: Resource[Any] | None) -> set[Service]:
+        self._engine.set(key, resource)
+        place = (key.mesh, key.name)
+        before = self._services_of.pop(place, set())
+        found: dict[str, list[ServiceInbound]] = defaultdict(list)
+        if resource is not None and isinstance(resource.spec, DataplaneSpec):
+            for service, inbound in index_inbounds(resource):
+                found[service].append(inbound)
+            self._services_of[place] = set(found)
+        touched = set[Service]()
+        for service in before | set(found):
+            held = self._inbounds[key.mesh, service]
+            if held.get(key.name) != found.get(service):
+                _put(held, key.name, found.get(service))
+                touched.add((key.mesh, service))
+        self._readiness.index_dataplane(place, set(found))
+        return touched
+
+    def _index_external(self, key: ResourceKey, resource: AnyResource | None) -> set[Service]:
+        place = (key.mesh, key.name)
+        touched = set[Service]()
+        if (before := self._external_of.pop(place, None)) is not None:
+            self._external[key.mesh, before].pop(key.name, None)
+            touched.add((key.mesh, before))
+        if resource is not None and isinstance(resource.spec, ExternalServiceSpec):
+            service = resource.spec.tags.get(well_known.SERVICE_TAG, "")
+            self._external_of[place] = service
+            self._external[key.mesh, service][key.name] = resource
+            touched.add((key.mesh, service))
+        return touched
+
+
+class _Readiness:
+    """When may others speak mutual TLS to a service? When its proxies have certificates.
+
+    # Differs from Kuma: there a new instance of a service that has no certificate yet makes the
+    # service "not ready" for all its callers, who then speak plaintext to proxies that refuse it.
+    # Here a service that was ready under a backend stays ready under it: a proxy gets its
+    # certificate before it listens. Proxies that were never connected do not count.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._backend: dict[str, str] = {}
+        self._issued: dict[tuple[str, str], str] = {}
+        self._services_of: dict[tuple[str, str], set[str]] = {}
+        self._proxies_of: dict[Service, set[str]] = defaultdict(set)
+        self._ready_under: dict[Service, str] = {}
+
+    def index_mesh(self, mesh: str, resource: AnyResource | None) -> None:
+        spec = resource.spec if resource is not None else None
+        mtls = spec.mtls if isinstance(spec, MeshSpec) else None
+        self._backend[mesh] = mtls.enabled_backend if mtls else ""
+        for service in [each for each in self._proxies_of if each[0] == mesh]:
+            self._update(service)
+
+    def index_insight(self, key: ResourceKey, resource: AnyResource | None) -> None:
+        place = (key.mesh, key.name)
+        spec = resource.spec if resource is not None else None
+        if isinstance(spec, DataplaneInsightSpec):
+            issued = spec.mtls.issued_backend if spec.mtls else ""
+            if self._issued.get(place) == issued:
+                return
+            self._issued[place] = issued
+        elif self._issued.pop(place, None) is None:
+            return
+        for service in self._services_of.get(place, ()):
+            self._update((key.mesh, service))
+
+    def index_dataplane(self, place: tuple[str, str], services: set[str]) -> None:
+        mesh, name = place
+        before = self._services_of.pop(place, set())
+        if services:
+            self._services_of[place] = services
+        for service in before - services:
+            self._proxies_of[mesh, service].discard(name)
+        for service in services - before:
+            self._proxies_of[mesh, service].add(name)
+        for service in before ^ services:
+            self._update((mesh, service))
+
+    def publish(self, service: Service, proxies: Mapping[str, object]) -> None:
+        if not proxies:
+            self._proxies_of.pop(service, None)
+            self._ready_under.pop(service, None)
+            self._engine.set(tls_ready_input(*service), None)
+
+    def _update(self, service: Service) -> None:
+        mesh, _ = service
+        backend = self._backend.get(mesh, "")
+        if not backend:
+            self._ready_under.pop(service, None)
+        elif self._ready_under.get(service) != backend:
+            known = [
+                self._issued[mesh, name]
+                for name in self._proxies_of[service]
+                if (mesh, name) in self._issued
+            ]
+            if known and all(issued == backend for issued in known):
+                self._ready_under[service] = backend
+            else:
+                self._ready_under.pop(service, None)
+        ready = service in self._ready_under
+        self._engine.set(tls_ready_input(*service), ready or None)
+
+
+def _put(held: dict[str, Any], name: str, found: Any) -> None:
+    if found:
+        held[name] = found
+    else:
+        held.pop(name, None)
+
+
+def _sorted(by_name: Mapping[str, AnyResource]) -> tuple[AnyResource, ...] | None:
+    return tuple(by_name[name] for name in sorted(by_name)) or None

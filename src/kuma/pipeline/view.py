@@ -1,0 +1,80 @@
+"""A MeshView whose reads the engine records: resolution over it is incremental by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kuma.kit.incremental import Engine
+from kuma.plan.secret import SecretBytes
+from kuma.resolve.placement import Placement
+from kuma.resolve.view import ServiceInbound
+from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.secret import SECRET, SecretSpec
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource, Resource
+
+
+def of_kind_input(mesh: str, kind: str) -> tuple[str, str, str]:
+    """The engine's input with all resources of a kind in a mesh, sorted by name."""
+    return ("kind", mesh, kind)
+
+
+def service_input(mesh: str, service: str) -> tuple[str, str, str]:
+    """The engine's input with every inbound of a service."""
+    return ("service", mesh, service)
+
+
+def external_input(mesh: str, service: str) -> tuple[str, str, str]:
+    """The engine's input with the ExternalServices of a service, sorted by name."""
+    return ("external", mesh, service)
+
+
+def tls_ready_input(mesh: str, service: str) -> tuple[str, str, str]:
+    """The engine's input that is True once a service's proxies have certificates."""
+    return ("tls ready", mesh, service)
+
+
+class TrackedView:
+    """One for each mesh. The inputs are written by `index.py`."""
+
+    def __init__(
+        self, engine: Engine, *, mesh: str, zone: str, placements: tuple[Placement, ...]
+    ) -> None:
+        self.engine = engine
+        self.mesh_name = mesh
+        self.zone = zone
+        self.placements = placements
+
+    def __repr__(self) -> str:
+        return f"TrackedView({self.mesh_name!r})"
+
+    def mesh(self) -> Resource[Any] | None:
+        return self._resource(ResourceKey(MESH.name, "", self.mesh_name))
+
+    def policies(self, kind: str) -> tuple[AnyResource, ...]:
+        return self.engine.read(of_kind_input(self.mesh_name, kind)) or ()
+
+    def dataplane(self, name: str) -> Resource[Any] | None:
+        return self._resource(ResourceKey(DATAPLANE.name, self.mesh_name, name))
+
+    def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
+        return self.engine.read(service_input(self.mesh_name, service)) or ()
+
+    def external_services(self, service: str) -> tuple[Resource[Any], ...]:
+        return self.engine.read(external_input(self.mesh_name, service)) or ()
+
+    def is_tls_ready(self, service: str) -> bool:
+        return bool(self.engine.read(tls_ready_input(self.mesh_name, service)))
+
+    def secret(self, name: str) -> SecretBytes | None:
+        found = self._resource(ResourceKey(SECRET.name, self.mesh_name, name))
+        if found is None or not isinstance(found.spec, SecretSpec):
+            return None
+        return SecretBytes(found.spec.data or b"")
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        return self.engine.query(compute, self, *args)
+
+    def _resource(self, key: ResourceKey) -> AnyResource | None:
+        found: AnyResource | None = self.engine.read(key)
+        return found
