@@ -22,6 +22,8 @@ from kuma.resources.resource import Resource
 from kuma.resources.spec import SpecModel
 from kuma.resources.store import Change, Create, Delete, Store, StoreListener, Update
 from kuma.stores.memory import MemoryStore
+from kuma.stores.postgres import PostgresStore
+from kuma.stores.postgres_connection import PostgresSettings
 from kuma.stores.sqlite import SqliteStore
 from tests.support.kinds import (
     KINDS,
@@ -37,6 +39,7 @@ from tests.support.kinds import (
     plant_key,
 )
 from tests.support.listeners import Recorder
+from tests.support.postgres import PostgresServer
 
 
 class Can(Flag):
@@ -71,11 +74,22 @@ class Sqlite:
         return SqliteStore(self._path, kinds, clock)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+class Postgres:
+    can = Can.REMEMBER | Can.SHARE
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+
+    async def store(self, clock: ManualClock, kinds: Registry = KINDS) -> Store:
+        return PostgresStore(self._settings, kinds, clock)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    if request.param == "sqlite":
-        return Sqlite(tmp_path)
-    return Memory()
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return Postgres(await server.new_database())
+    return Sqlite(tmp_path) if request.param == "sqlite" else Memory()
 
 
 Opens = Callable[..., Awaitable[Store]]

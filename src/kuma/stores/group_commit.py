@@ -39,7 +39,7 @@ def _attempt(transaction: Transaction, writes: Sequence[Write]) -> Outcome:
 class GroupCommit:
     """`write` makes the batch durable, tells the listener and returns an outcome for each commit."""
 
-    def __init__(self, write: Callable[[Batch], Awaitable[list[Outcome]]]) -> None:
+    def __init__(self, write: Callable[[Batch], Awaitable[Sequence[Outcome]]]) -> None:
         self._write = write
         self._waiting: list[tuple[Sequence[Write], asyncio.Future[list[AnyResource]]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -69,7 +69,7 @@ class GroupCommit:
                 _settle(future, outcome)
         self._writer = None
 
-    async def _outcomes(self, batch: Batch) -> list[Outcome]:
+    async def _outcomes(self, batch: Batch) -> Sequence[Outcome]:
         """What one commit does wrong must not cost the others, so a batch that the database
         refuses is tried again commit by commit. Not so if it does not answer at all."""
         try:
