@@ -170,7 +170,7 @@ class Hub:
                 "invalid_argument",
                 f'the node id "{node.node_id}" is not that of {resource.key}, which it brought',
             )
-        return resource
+        return cast("Dataplane", resource)
 
     async def _register(self, dataplane: Dataplane) -> None:
         try:

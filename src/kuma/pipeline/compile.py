@@ -1,0 +1,220 @@
+"""One proxy's configuration, as a query: plan -> parts -> shared bytes -> snapshot.
+
+Every part of a plan is rendered by a query of its own, keyed by the part's value: proxies whose
+plans share a part share the serialized resource, and a part that is in no plan any more is
+forgotten with its last reader.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kuma.envoy.render import Renderer
+from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
+from kuma.identity import builtin
+from kuma.identity.errors import IdentityError, NoIdentity
+from kuma.identity.issuer import DEFAULT_LIFETIME, workload_subject
+from kuma.identity.key_pair import CertificateAuthority, KeyPair, load_authority
+from kuma.kit.derived import derived
+from kuma.kit.incremental import Engine
+from kuma.kit.value import value
+from kuma.pipeline.certificates import Issued, Wanted, certificate_input
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.traits import Traits, traits_input
+from kuma.pipeline.view import TrackedView
+from kuma.plan.endpoint import EndpointSet
+from kuma.plan.proxy import Admin, Destination, Eds, Identity, Inbound, Outbound, ProxyPlan
+from kuma.resolve.endpoints import resolve_endpoints
+from kuma.resolve.proxy import resolve_proxy
+from kuma.resources.kinds.mesh import CertificateAuthorityBackend
+from kuma.resources.kinds.mesh.ca_backends import parse_expiration
+
+Rendered = tuple[EnvoyResource, ...]
+
+
+@value
+class Outcome:
+    """`wanted`: the certificate that the proxy should have, None if it needs none."""
+
+    snapshot: Snapshot
+    wanted: Wanted | None
+
+
+class Compiler:
+    def __init__(
+        self,
+        engine: Engine,
+        renderer: Renderer,
+        view_of: Callable[[str], TrackedView],
+        admin_secrets: Callable[[], Rendered],
+    ) -> None:
+        self._engine = engine
+        self._renderer = renderer
+        self._view_of = view_of
+        self._admin_secrets = admin_secrets
+
+    def outcome(self, key: ProxyKey) -> Outcome:
+        """The query of one proxy."""
+        view = self._view_of(key.mesh)
+        plan = self.plan(key)
+        resources = list(self._parts(view, key, plan))
+        return Outcome(as_snapshot(resources), wanted_certificate(view, key.name))
+
+    def plan(self, key: ProxyKey) -> ProxyPlan:
+        traits = self.traits(key)
+        return resolve_proxy(self._view_of(key.mesh), key.name, traits.features)
+
+    def traits(self, key: ProxyKey) -> Traits:
+        found: Traits | None = self._engine.read(traits_input(key))
+        return found or Traits()
+
+    def authority(self, mesh: str) -> CertificateAuthority:
+        """Raises NoIdentity or BadKeyPair."""
+        return _authority(self._view_of(mesh))
+
+    def _parts(self, view: TrackedView, key: ProxyKey, plan: ProxyPlan) -> Iterable[EnvoyResource]:
+        traits = self.traits(key)
+        for inbound in plan.inbounds:
+            yield from self._render(_render_inbound, inbound)
+        for outbound in plan.outbounds:
+            yield from self._render(_render_outbound, outbound)
+        for destination in plan.destinations:
+            yield from self._render(_render_destination, destination, traits.system_ca_path)
+            if isinstance(destination.endpoints, Eds):
+                endpoints = resolve_endpoints(view, destination.service, destination.tags)
+                yield from self._render(_render_endpoints, destination.name, endpoints)
+        if plan.identity is not None:
+            yield from self._identity(view, key, plan.identity)
+        if (admin := admin_of(view, key, traits)) is not None:
+            yield from self._render(_render_admin, admin)
+            yield from self._admin_secrets()
+
+    def _identity(self, view: TrackedView, key: ProxyKey, identity: Identity) -> Rendered:
+        issued: Issued | None = self._engine.read(certificate_input(key))
+        bundle = trust_bundle(view)
+        if issued is None or bundle is None:
+            return ()
+        return (
+            *self._render(_render_ca, identity.ca_secret, bundle),
+            self._renderer.certificate(
+                identity.identity_secret,
+                chain=issued.certificate.chain_pem,
+                key=issued.certificate.key,
+            ),
+        )
+
+    def _render(self, render: Callable[..., Rendered], *part: Any) -> Rendered:
+        rendered: Rendered = self._engine.query(render, self._renderer, *part)
+        return rendered
+
+
+def as_snapshot(resources: Iterable[EnvoyResource]) -> Snapshot:
+    by_type: dict[TypeUrl, dict[str, EnvoyResource]] = {kind: {} for kind in TypeUrl}
+    for resource in resources:
+        by_type[resource.type_url][resource.name] = resource
+    return Snapshot(by_type)
+
+
+def admin_of(view: TrackedView, key: ProxyKey, traits: Traits) -> Admin | None:
+    """The listener through which the control plane reaches Envoy's admin interface."""
+    dataplane = view.dataplane(key.name)
+    if dataplane is None or not traits.readiness_port:
+        return None
+    networking = dataplane.spec.networking
+    port = (networking.admin.port if networking.admin else 0) or traits.admin_port
+    return Admin(
+        address=networking.address,
+        port=port,
+        readiness_port=traits.readiness_port,
+        readiness_socket=traits.readiness_socket,
+        socket=traits.admin_socket,
+        tcp_port=0 if traits.admin_socket else traits.admin_port,
+    )
+
+
+@derived
+def wanted_certificate(view: TrackedView, name: str) -> Wanted | None:
+    """None without mutual TLS, without a Dataplane, or for one that has no identity. A CA that is
+    missing or broken still gives a wish, with an empty root, so that issuing fails where it is
+    retried and told."""
+    dataplane, backend = view.dataplane(name), enabled_backend(view)
+    if dataplane is None or backend is None:
+        return None
+    tag_sets = dataplane.spec.tag_sets()
+    try:
+        subject = workload_subject(view.mesh_name, tag_sets, labels=dataplane.labels)
+    except NoIdentity:
+        return None
+    rotation = backend.dp_cert.rotation if backend.dp_cert else None
+    lifetime = parse_expiration(rotation.expiration) if rotation and rotation.expiration else None
+    return Wanted(
+        backend=backend.name,
+        root_pem=trust_bundle(view) or b"",
+        subject=subject,
+        lifetime=lifetime or DEFAULT_LIFETIME,
+    )
+
+
+@derived
+def enabled_backend(view: TrackedView) -> CertificateAuthorityBackend | None:
+    """The CA backend of the mesh that is in force; None without mutual TLS."""
+    mesh = view.mesh()
+    mtls = mesh.spec.mtls if mesh is not None else None
+    if mtls is None or not mtls.enabled_backend:
+        return None
+    found = (each for each in mtls.backends if each.name == mtls.enabled_backend)
+    backend: CertificateAuthorityBackend | None = next(found, None)
+    return backend
+
+
+@derived
+def trust_bundle(view: TrackedView) -> bytes | None:
+    """What the proxies of the mesh trust, in PEM; None while there is no usable CA."""
+    try:
+        return _authority(view).bundle_pem
+    except IdentityError:
+        return None
+
+
+@derived
+def _authority(view: TrackedView) -> CertificateAuthority:
+    """Raises IdentityError."""
+    backend = enabled_backend(view)
+    if backend is None:
+        raise NoIdentity(f'mesh "{view.mesh_name}" has no CA backend in force')
+    return load_authority(_key_pair(view, backend))
+
+
+def _key_pair(view: TrackedView, backend: CertificateAuthorityBackend) -> KeyPair:
+    mesh = view.mesh_name
+    names = builtin.cert_secret_key(mesh, backend.name), builtin.key_secret_key(mesh, backend.name)
+    cert, key = (view.secret(each.name) for each in names)
+    if cert is None or key is None:
+        raise NoIdentity(f'the secrets of the CA backend "{backend.name}" are missing')
+    return KeyPair(cert.reveal, key)
+
+
+def _render_inbound(renderer: Renderer, inbound: Inbound) -> Rendered:
+    return renderer.inbound(inbound)
+
+
+def _render_outbound(renderer: Renderer, outbound: Outbound) -> Rendered:
+    listener, routes = renderer.outbound(outbound)
+    return (listener,) if routes is None else (listener, routes)
+
+
+def _render_destination(renderer: Renderer, destination: Destination, ca_path: str) -> Rendered:
+    return (renderer.destination(destination, system_ca_path=ca_path),)
+
+
+def _render_endpoints(renderer: Renderer, name: str, endpoints: EndpointSet) -> Rendered:
+    if endpoints.name != name:
+        endpoints = EndpointSet(name, endpoints.endpoints)
+    return (renderer.endpoints(endpoints),)
+
+
+def _render_admin(renderer: Renderer, admin: Admin) -> Rendered:
+    return renderer.admin(admin)
+
+
+def _render_ca(renderer: Renderer, name: str, bundle: bytes) -> Rendered:
+    return (renderer.ca(name, ca=bundle),)
