@@ -29,19 +29,13 @@ from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.envoy.print import parse_message
+from kuma.envoy.snapshot import EnvoyResource
 from tests.support.envoy_binary import find_envoy
 
 Cases = Mapping[str, Iterable[EnvoyResource]]
 ADS_CLUSTER = "ads_cluster"
 
-MESSAGES: dict[TypeUrl, type[Message]] = {
-    TypeUrl.CLUSTER: Cluster,
-    TypeUrl.ENDPOINT: ClusterLoadAssignment,
-    TypeUrl.LISTENER: Listener,
-    TypeUrl.ROUTE: RouteConfiguration,
-    TypeUrl.SECRET: Secret,
-}
 _CONTEXTS = (UpstreamTlsContext, DownstreamTlsContext)
 
 
@@ -59,10 +53,6 @@ def assert_accepted(*resources: EnvoyResource) -> None:
     assert rejections({"it": resources}) == {}
 
 
-def message_of(resource: EnvoyResource) -> Message:
-    return MESSAGES[resource.type_url].FromString(resource.body)
-
-
 def static_bootstrap(cases: Cases) -> Bootstrap:
     """A bootstrap with all of it, each case's names and ports apart from the others'."""
     bootstrap = Bootstrap()
@@ -78,7 +68,7 @@ def static_bootstrap(cases: Cases) -> Bootstrap:
 
 def _add(bootstrap: Bootstrap, prefix: str, resources: list[EnvoyResource]) -> None:
     static = bootstrap.static_resources
-    messages = [message_of(resource) for resource in resources]
+    messages = [parse_message(resource) for resource in resources]
     routes = {each.name: each for each in messages if isinstance(each, RouteConfiguration)}
     secrets = {each.name for each in messages if isinstance(each, Secret)}
     for message in messages:

@@ -1,0 +1,43 @@
+"""EnvoyResource -> the JSON form in which people read Envoy's configuration, keys redacted.
+
+The same text serves goldens, the inspect API and kumactl. Source: protobuf's JSON mapping.
+"""
+
+from typing import Any
+
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+
+REDACTED = "<redacted>"
+_KEYS = {"privateKey"}
+
+_MESSAGES: dict[TypeUrl, type[Message]] = {
+    TypeUrl.CLUSTER: Cluster,
+    TypeUrl.ENDPOINT: ClusterLoadAssignment,
+    TypeUrl.LISTENER: Listener,
+    TypeUrl.ROUTE: RouteConfiguration,
+    TypeUrl.SECRET: Secret,
+}
+
+
+def parse_message(resource: EnvoyResource) -> Message:
+    return _MESSAGES[resource.type_url].FromString(resource.body)
+
+
+def as_json(resource: EnvoyResource) -> dict[str, Any]:
+    """Field names in camelCase, packed messages with their `@type`."""
+    plain: dict[str, Any] = _plain(MessageToDict(parse_message(resource)))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: REDACTED if key in _KEYS else _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,238 @@
+"""PermissionConf -> an RBAC filter, first in every chain that the mesh's TLS protects.
+
+Who comes is read from the certificate that the client showed: `spiffe://<mesh>/<service>` for its
+services, `kuma://<tag>/<value>` for its tags, or a SPIFFE id as such. A chain without that TLS
+(PERMISSIVE) has nobody to ask and lets everybody in.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.rbac.v3 import rbac_pb2
+from envoy.config.rbac.v3.rbac_pb2 import Permission, Policy, Principal
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpFilter,
+)
+from envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac_pb2
+from envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2 import ServerNameInput
+from envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
+from envoy.type.matcher.v3.string_pb2 import StringMatcher
+from xds.core.v3.extension_pb2 import TypedExtensionConfig
+from xds.type.matcher.v3.matcher_pb2 import Matcher
+from xds.type.matcher.v3.regex_pb2 import RegexMatcher
+from xds.type.matcher.v3.string_pb2 import StringMatcher as XdsStringMatcher
+
+from kuma.envoy import http_filters
+from kuma.envoy.endpoint import SERVICE
+from kuma.envoy.message import pack
+from kuma.envoy.shaper import InboundChain, Shaper
+from kuma.plan import names
+from kuma.plan.origin import Origin
+from kuma.plan.proxy import Inbound
+from kuma.policies.meshtrafficpermission.model import (
+    Action,
+    IdentityMatch,
+    IdentityRules,
+    PermissionConf,
+    SpiffeMatch,
+    SpiffeMatchKind,
+    TagMatch,
+    TagRule,
+)
+from kuma.resources.kri import Kri
+
+NETWORK_RBAC = "envoy.filters.network.rbac"
+POLICY = "MeshTrafficPermission"
+NO_RULE = "default"
+
+_Predicate = Matcher.MatcherList.Predicate
+_ANYTHING = Permission(any=True)
+
+
+class PermissionShaper(Shaper):
+    def inbound_chain(self, chain: InboundChain) -> None:
+        if not chain.secured:
+            return
+        conf = chain.inbound.conf.get(PermissionConf) or PermissionConf()
+        rules = conf.identity_rules
+        made = _by_identity(rules) if rules is not None else _by_tags(conf, chain.inbound)
+        if chain.http is not None:
+            chain.http.filters.append(HttpFilter(name=http_filters.RBAC, typed_config=pack(made)))
+        else:
+            chain.network_filters.insert(0, _network_filter(made, chain.inbound))
+        chain.inspects_tls |= rules is not None and _asks_for_sni(rules)
+
+
+def _network_filter(rbac: http_rbac_pb2.RBAC, inbound: Inbound) -> Filter:
+    listener = names.inbound_listener(inbound.address, inbound.port)
+    config = network_rbac_pb2.RBAC(stat_prefix=f"{names.statistic(listener)}.")
+    # The two messages have the same four fields, and a field that is not set must stay so.
+    for field in ("rules", "shadow_rules", "matcher", "shadow_matcher"):
+        if rbac.HasField(field):
+            getattr(config, field).CopyFrom(getattr(rbac, field))
+    return Filter(name=NETWORK_RBAC, typed_config=pack(config))
+
+
+# By tags
+
+
+def _by_tags(conf: PermissionConf, inbound: Inbound) -> http_rbac_pb2.RBAC:
+    """Envoy allows who meets one of the principals, and nobody if there is none."""
+    mesh = inbound.tls.san_prefixes[0] if inbound.tls and inbound.tls.san_prefixes else ""
+    rules = conf.tag_rules
+    made = http_rbac_pb2.RBAC(rules=rbac_pb2.RBAC(action=rbac_pb2.RBAC.ALLOW))
+    allowed = _principals(rules, {Action.ALLOW, Action.ALLOW_WITH_SHADOW_DENY}, mesh)
+    if allowed:
+        made.rules.policies[POLICY].CopyFrom(_policy(allowed))
+    counted = _principals(rules, {Action.ALLOW_WITH_SHADOW_DENY}, mesh)
+    if counted:
+        made.shadow_rules.action = rbac_pb2.RBAC.DENY
+        made.shadow_rules.policies[POLICY].CopyFrom(_policy(counted))
+    return made
+
+
+def _policy(principals: Iterable[Principal]) -> Policy:
+    return Policy(permissions=[_ANYTHING], principals=principals)
+
+
+def _principals(rules: Sequence[TagRule], actions: set[Action], mesh: str) -> list[Principal]:
+    """Those whom a rule with one of the actions decides about: who meets it, and none before it
+    that says otherwise. Rules that no client can meet together need no exclusion."""
+    found = []
+    for index, rule in enumerate(rules):
+        if rule.action in actions:
+            before = [
+                other
+                for other in rules[:index]
+                if other.action not in actions and _may_both_hold(other.subset, rule.subset)
+            ]
+            ids = [_tag_principal(match, mesh) for match in rule.subset]
+            ids += [Principal(not_id=_all_of(_ids(other, mesh))) for other in before]
+            found.append(_all_of(ids))
+    return found
+
+
+def _ids(rule: TagRule, mesh: str) -> list[Principal]:
+    return [_tag_principal(match, mesh) for match in rule.subset]
+
+
+def _may_both_hold(one: tuple[TagMatch, ...], other: tuple[TagMatch, ...]) -> bool:
+    return not any(
+        a.key == b.key
+        and ((a.negated != b.negated) if a.value == b.value else not (a.negated or b.negated))
+        for a in one
+        for b in other
+    )
+
+
+def _tag_principal(match: TagMatch, mesh: str) -> Principal:
+    name = f"{mesh}{match.value}" if match.key == SERVICE else f"kuma://{match.key}/{match.value}"
+    has = Principal(authenticated=Principal.Authenticated(principal_name=StringMatcher(exact=name)))
+    return Principal(not_id=has) if match.negated else has
+
+
+def _all_of(ids: list[Principal]) -> Principal:
+    match ids:
+        case []:
+            return Principal(any=True)
+        case [only]:
+            return only
+        case _:
+            return Principal(and_ids=Principal.Set(ids=ids))
+
+
+# By identity
+
+
+def _by_identity(rules: IdentityRules) -> http_rbac_pb2.RBAC:
+    """In the order of the list the first match decides: so all denials come first."""
+    allowed = [*rules.allow, *rules.allow_with_shadow_deny]
+    decisions = [(match, rbac_pb2.RBAC.DENY) for match in rules.deny]
+    decisions += [(match, rbac_pb2.RBAC.ALLOW) for match in allowed]
+    made = http_rbac_pb2.RBAC(matcher=_matcher(decisions, otherwise=rbac_pb2.RBAC.DENY))
+    if rules.allow_with_shadow_deny:
+        # Differs from Kuma, whose shadow also denies whoever no rule names, and so counts everybody.
+        shadow = [(match, rbac_pb2.RBAC.DENY) for match in rules.allow_with_shadow_deny]
+        made.shadow_matcher.CopyFrom(_matcher(shadow, otherwise=rbac_pb2.RBAC.ALLOW))
+    return made
+
+
+def _matcher(
+    decisions: Iterable[tuple[IdentityMatch, "rbac_pb2.RBAC.Action.ValueType"]],
+    *,
+    otherwise: "rbac_pb2.RBAC.Action.ValueType",
+) -> Matcher:
+    made = Matcher()
+    made.on_no_match.CopyFrom(_decide(otherwise, NO_RULE))
+    for match, action in decisions:
+        predicate = _predicate(match)
+        decision = _decide(action, _name(match.origins))
+        if predicate is None:  # everybody: nothing after it is ever asked
+            made.on_no_match.CopyFrom(decision)
+            break
+        made.matcher_list.matchers.add(predicate=predicate, on_match=decision)
+    return made
+
+
+def _decide(action: "rbac_pb2.RBAC.Action.ValueType", name: str) -> Matcher.OnMatch:
+    """`name` shows in Envoy's response details, so that a denied caller's log says which policy."""
+    config = pack(rbac_pb2.Action(name=name, action=action))
+    return Matcher.OnMatch(
+        action=TypedExtensionConfig(name="envoy.filters.rbac.action", typed_config=config)
+    )
+
+
+def _predicate(match: IdentityMatch) -> _Predicate | None:
+    """None: everybody."""
+    parts = []
+    if match.spiffe is not None:
+        parts.append(_single(_SPIFFE_INPUT, _spiffe_matcher(match.spiffe)))
+    if match.sni is not None:
+        parts.append(_single(_SNI_INPUT, XdsStringMatcher(exact=match.sni)))
+    if len(parts) > 1:
+        return _Predicate(and_matcher=_Predicate.PredicateList(predicate=parts))
+    return parts[0] if parts else None
+
+
+_SPIFFE_INPUT = TypedExtensionConfig(
+    name="envoy.matching.inputs.uri_san", typed_config=pack(UriSanInput())
+)
+_SNI_INPUT = TypedExtensionConfig(
+    name="envoy.matching.inputs.server_name", typed_config=pack(ServerNameInput())
+)
+
+
+def _single(what: TypedExtensionConfig, value: XdsStringMatcher) -> _Predicate:
+    return _Predicate(single_predicate=_Predicate.SinglePredicate(input=what, value_match=value))
+
+
+def _spiffe_matcher(spiffe: SpiffeMatch) -> XdsStringMatcher:
+    """Envoy hands over all URIs of the certificate joined by commas, which a SPIFFE id cannot
+    contain. Differs from Kuma, where a match fails for a certificate with more than one URI."""
+    wanted = re.escape(spiffe.value)
+    rest = "[^,]*" if spiffe.kind is SpiffeMatchKind.PREFIX else ""
+    return XdsStringMatcher(
+        safe_regex=RegexMatcher(
+            regex=f"(.*,)?{wanted}{rest}(,.*)?", google_re2=RegexMatcher.GoogleRE2()
+        )
+    )
+
+
+def _asks_for_sni(rules: IdentityRules) -> bool:
+    return any(
+        match.sni is not None
+        for matches in (rules.deny, rules.allow, rules.allow_with_shadow_deny)
+        for match in matches
+    )
+
+
+def _name(origins: tuple[Origin, ...]) -> str:
+    if not origins:
+        return NO_RULE
+    first = origins[0]
+    return str(Kri("mtp", first.mesh, "", "", first.name))
+
+
+SHAPER = PermissionShaper()

@@ -1,0 +1,12 @@
+"""The shapers of all policies, in order of application.
+
+Apart from `catalogue.py`, so that who only reads and writes resources loads no protobuf.
+"""
+
+from kuma.envoy.shaper import Shaper
+from kuma.policies.meshcircuitbreaker.shape import SHAPER as CIRCUIT_BREAKER
+from kuma.policies.meshretry.shape import SHAPER as RETRY
+from kuma.policies.meshtimeout.shape import SHAPER as TIMEOUT
+from kuma.policies.meshtrafficpermission.shape import SHAPER as PERMISSION
+
+SHAPERS: tuple[Shaper, ...] = (TIMEOUT, PERMISSION, CIRCUIT_BREAKER, RETRY)
