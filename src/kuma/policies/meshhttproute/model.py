@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
+from kuma.resolve.merge import MergeByKey, SplitBy
 from kuma.resources.match import HeaderMatch, HeaderName
 from kuma.resources.spec import IntOrString, SpecModel
 from kuma.resources.target_ref import BackendRef, TargetRef
@@ -154,8 +155,8 @@ class Rule(SpecModel):
 class HttpRouteConf(SpecModel):
     """Rules of several policies with the same matches are merged into one."""
 
-    rules: tuple[Rule, ...] = ()
-    hostnames: tuple[str, ...] = ()
+    rules: Annotated[tuple[Rule, ...], MergeByKey("matches")] = ()
+    hostnames: Annotated[tuple[str, ...], SplitBy()] = ()
 
 
 class To(SpecModel):

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from kuma.kit.value import value
 from kuma.resources.match import Match
 from kuma.resources.spec import Duration, SpecModel
 from kuma.resources.target_ref import TargetRef
@@ -45,3 +46,18 @@ class MeshTimeoutSpec(SpecModel):
     to: tuple[To, ...] | None = None
     from_: tuple[From, ...] | None = Field(default=None, alias="from")
     rules: tuple[Rule, ...] | None = None
+
+
+@value
+class ConditionalTimeout:
+    """`conf` holds for connections that meet `match`, and includes what holds for all."""
+
+    match: Match
+    conf: TimeoutConf
+
+
+@value
+class ConditionalTimeouts:
+    """Most specific match first; the first that holds decides, none: the inbound's TimeoutConf."""
+
+    rules: tuple[ConditionalTimeout, ...]

@@ -1,0 +1,62 @@
+"""What MeshTrafficPermissions say of an inbound: who may connect.
+
+`rules` speak of SPIFFE ids; where an inbound has any, its `from` entries are not looked at.
+Source: reference 14.7.
+"""
+
+from collections.abc import Iterable
+
+from kuma.plan.origin import Origin
+from kuma.policies.meshtrafficpermission.model import (
+    Action,
+    ActionConf,
+    IdentityMatch,
+    IdentityRules,
+    MatchesConf,
+    PermissionConf,
+    SpiffeMatch,
+    TagMatch,
+    TagRule,
+)
+from kuma.resolve.placement import InboundRule, InboundRules, Rule
+from kuma.resources.match import Match
+
+
+def place_permissions(rules: InboundRules) -> tuple[object, ...]:
+    """Nothing where no policy speaks; then nobody may connect."""
+    if rules.by_match:
+        return (PermissionConf(identity_rules=_identity_rules(rules.by_match)),)
+    if rules.by_tags:
+        return (PermissionConf(tag_rules=tuple(_tag_rule(rule) for rule in rules.by_tags)),)
+    return ()
+
+
+def _tag_rule(rule: Rule) -> TagRule:
+    action = rule.conf.action if isinstance(rule.conf, ActionConf) else None
+    return TagRule(
+        subset=tuple(TagMatch(tag.key, tag.value, tag.negated) for tag in rule.subset),
+        action=action or Action.DENY,
+        origins=rule.origins,
+    )
+
+
+def _identity_rules(rules: Iterable[InboundRule]) -> IdentityRules:
+    deny: list[IdentityMatch] = []
+    allow: list[IdentityMatch] = []
+    shadow: list[IdentityMatch] = []
+    for rule in rules:
+        if isinstance(rule.conf, MatchesConf):
+            deny += _matches(rule.conf.deny or (), rule.origin)
+            allow += _matches(rule.conf.allow or (), rule.origin)
+            shadow += _matches(rule.conf.allow_with_shadow_deny or (), rule.origin)
+    return IdentityRules(tuple(deny), tuple(allow), tuple(shadow))
+
+
+def _matches(matches: Iterable[Match], origin: Origin) -> Iterable[IdentityMatch]:
+    for match in matches:
+        spiffe = match.spiffe_id
+        yield IdentityMatch(
+            spiffe=None if spiffe is None else SpiffeMatch(spiffe.type, spiffe.value),
+            sni=None if match.sni is None else match.sni.value,
+            origins=(origin,),
+        )

@@ -1,0 +1,107 @@
+"""Where a service lives, which protocol it speaks, and with which TLS one talks to it.
+
+None of it depends on who asks, so all consumers of a service share it.
+Source: reference 6.4, 6.5 and 6.7.
+"""
+
+from functools import reduce
+
+from kuma.kit.derived import derived
+from kuma.plan import names
+from kuma.plan.endpoint import Endpoint, EndpointSet
+from kuma.plan.protocol import Protocol, common_protocol, parse_protocol
+from kuma.plan.tags import Tags
+from kuma.plan.tls import MutualTls
+from kuma.resolve.match import matches_tags
+from kuma.resolve.view import MeshView, ServiceInbound
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.mesh import MtlsMode
+from kuma.resources.kinds.mesh.model import CertificateAuthorityBackend
+
+_LOCAL, _REMOTE = 0, 1
+
+
+@derived
+def resolve_endpoints(view: MeshView, service: str, tags: Tags) -> EndpointSet:
+    """The ready endpoints of a service that carry `tags`, under their destination's name."""
+    ready = [each for each in view.service_inbounds(service) if each.ready]
+    chosen = [each for each in ready if matches_tags(tags, dict(each.tags))]
+    by_locality = is_locality_aware(view)
+    return EndpointSet(
+        name=names.destination(service, tags),
+        endpoints=tuple(
+            sorted((_endpoint(view, each, by_locality) for each in chosen), key=_place)
+        ),
+    )
+
+
+def _endpoint(view: MeshView, inbound: ServiceInbound, by_locality: bool) -> Endpoint:
+    zone = dict(inbound.tags).get(well_known.ZONE_TAG, "") if by_locality else ""
+    return Endpoint(
+        address=inbound.address,
+        port=inbound.port,
+        tags=inbound.tags,
+        zone=zone,
+        priority=_LOCAL if zone in {"", view.zone} else _REMOTE,
+    )
+
+
+def _place(endpoint: Endpoint) -> tuple[int, str, str, int, Tags]:
+    return endpoint.priority, endpoint.zone, endpoint.address, endpoint.port, endpoint.tags
+
+
+@derived
+def is_locality_aware(view: MeshView) -> bool:
+    mesh = view.mesh()
+    routing = mesh.spec.routing if mesh is not None else None
+    return routing is not None and routing.locality_aware_load_balancing
+
+
+@derived
+def service_protocol(view: MeshView, service: str) -> Protocol:
+    """What all that serve it have in common; TCP for a service that nobody serves.
+
+    # Differs from Kuma: endpoints that are not ready count too, so that a service whose last
+    # endpoint fails does not turn from HTTP into TCP.
+    """
+    outside = view.external_services(service)
+    spoken = [parse_protocol(each.spec.tags.get(well_known.PROTOCOL_TAG)) for each in outside]
+    spoken += [parse_protocol(each.protocol) for each in view.service_inbounds(service)]
+    return reduce(common_protocol, spoken) if spoken else Protocol.TCP
+
+
+@derived
+def is_known(view: MeshView, service: str) -> bool:
+    """Whether anybody, ready or not, inside or outside, serves it."""
+    return bool(view.service_inbounds(service) or view.external_services(service))
+
+
+@derived
+def enabled_backend(view: MeshView) -> CertificateAuthorityBackend | None:
+    """The certificate authority in force; None: mutual TLS is off."""
+    mesh = view.mesh()
+    return mesh.spec.enabled_backend if mesh is not None else None
+
+
+@derived
+def mutual_tls(view: MeshView, service: str, tags: Tags) -> MutualTls | None:
+    """TLS towards a service of this mesh. While the mesh is permissive a service gets it once all
+    its proxies have their certificates; in a strict mesh at once."""
+    backend = enabled_backend(view)
+    if backend is None:
+        return None
+    if backend.mode is MtlsMode.PERMISSIVE and not view.is_tls_ready(service):
+        return None
+    mesh = view.mesh_name
+    return MutualTls(
+        sni=build_sni(mesh, service, tags),
+        sans=(f"spiffe://{mesh}/{service}",),
+        identity_secret=names.identity_secret(mesh),
+        ca_secret=names.ca_secret(mesh),
+    )
+
+
+def build_sni(mesh: str, service: str, tags: Tags) -> str:
+    """`web{mesh=default,version=v1}`: what a zone ingress chooses the destination by."""
+    pairs = sorted({**dict(tags), "mesh": mesh}.items())
+    return f"{service}{{{','.join(f'{key}={text}' for key, text in pairs)}}}"

@@ -1,0 +1,56 @@
+"""The receiving side of a proxy: what its inbounds require of connections, and their policies."""
+
+from kuma.kit.derived import derived
+from kuma.kit.slots import EMPTY, Slots
+from kuma.kit.value import value
+from kuma.plan import names
+from kuma.plan.proxy import Diagnostic
+from kuma.plan.tls import InboundTls, TlsMode
+from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.match import matched_policies
+from kuma.resolve.rules import from_rules
+from kuma.resolve.subject import Subject
+from kuma.resolve.view import MeshView
+from kuma.resources.kinds.mesh import MtlsMode
+
+
+@value
+class Receiving:
+    """What an inbound does, wherever it listens."""
+
+    tls: InboundTls | None
+    conf: Slots
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@derived
+def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
+    """`position` is that of the inbound in the Dataplane."""
+    tls = inbound_tls(view)
+    slots, diagnostics = EMPTY, list[Diagnostic]()
+    for placement in view.placements:
+        if placement.on_inbound is None or (placement.only_with_tls and tls is None):
+            continue
+        policies = matched_policies(view, placement.name, subject).names_for(position)
+        if not policies:
+            continue
+        found = from_rules(view, placement.name, policies)
+        diagnostics += found.diagnostics
+        for conf in placement.on_inbound(found.rules):
+            slots = slots.put(conf)
+    return Receiving(tls, slots, tuple(diagnostics))
+
+
+@derived
+def inbound_tls(view: MeshView) -> InboundTls | None:
+    backend = enabled_backend(view)
+    if backend is None:
+        return None
+    mesh = view.mesh_name
+    permissive = backend.mode is MtlsMode.PERMISSIVE
+    return InboundTls(
+        mode=TlsMode.PERMISSIVE if permissive else TlsMode.STRICT,
+        identity_secret=names.identity_secret(mesh),
+        ca_secret=names.ca_secret(mesh),
+        san_prefixes=(f"spiffe://{mesh}/",),
+    )

@@ -1,0 +1,178 @@
+"""The sending side of a proxy: its outbounds, and the destinations that their routes lead to.
+
+Client (matched policies) + service -> Sending (routing, conf, targets)   shared by a class
+Sending + address and port          -> Outbound                           the proxy's own
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kuma.kit.derived import derived
+from kuma.kit.slots import EMPTY, Slots
+from kuma.kit.value import value
+from kuma.plan import names
+from kuma.plan.protocol import Protocol
+from kuma.plan.proxy import Destination, Diagnostic, Eds, Resolved
+from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
+from kuma.plan.tags import Tags
+from kuma.resolve.endpoints import mutual_tls, service_protocol
+from kuma.resolve.external import resolve_outside
+from kuma.resolve.match import matched_policies
+from kuma.resolve.placement import Placement, Rule
+from kuma.resolve.routes import (
+    DEFAULT_WEIGHT,
+    Routed,
+    Target,
+    resolve_backends,
+    route_http,
+)
+from kuma.resolve.rules import placement_of, rule_for, to_rules
+from kuma.resolve.subject import Subject
+from kuma.resolve.view import MeshView
+
+
+@value
+class Client:
+    """A proxy as the policies of destinations see it: for each kind, those that apply to it."""
+
+    policies: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        return dict(self.policies).get(kind, ())
+
+
+@value
+class Sending:
+    """What an outbound to a service does, wherever it listens."""
+
+    protocol: Protocol
+    routing: Routing
+    conf: Slots
+    targets: tuple[Target, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@value
+class Reached:
+    destination: Destination
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@derived
+def client_of(view: MeshView, subject: Subject) -> Client:
+    kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
+    found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
+    return Client(tuple((kind, policies) for kind, policies in found if policies))
+
+
+@derived
+def client_diagnostics(view: MeshView, client: Client) -> tuple[Diagnostic, ...]:
+    return tuple(
+        problem
+        for kind, policies in client.policies
+        for problem in to_rules(view, kind, policies).diagnostics
+    )
+
+
+@derived
+def sending(view: MeshView, client: Client, service: str, tags: Tags) -> Sending:
+    """HTTP routes apply to services that speak HTTP; TCP routes to all others, and to HTTP services
+    that no HTTP route speaks of."""
+    protocol = service_protocol(view, service)
+    default = Target(service, tags)
+    conf = _conf(view, client, service, lambda placement: placement.on_outbound)
+    http = _routing_rule(view, client, service, lambda p: p.http_routes is not None)
+    tcp = _routing_rule(view, client, service, lambda p: p.tcp_backends is not None)
+    if protocol.is_http and (http is not None or tcp is None):
+        return _send_http(view, client, default, Sending(protocol, TcpRouting(()), conf, ()), http)
+    protocol = Protocol.TCP if protocol.is_http else protocol
+    return _send_tcp(view, default, Sending(protocol, TcpRouting(()), conf, ()), tcp)
+
+
+def _send_http(
+    view: MeshView,
+    client: Client,
+    default: Target,
+    draft: Sending,
+    found: tuple[Placement, Rule] | None,
+) -> Sending:
+    make = found[0].http_routes if found else None
+    routed = route_http(view, make(found[1]) if make and found else (), default)
+    routes = _with_confs(view, client, default.service, routed)
+    return replace(
+        draft,
+        routing=HttpRouting(names.outbound_route(default.name), routes),
+        targets=routed.targets,
+        diagnostics=routed.diagnostics,
+    )
+
+
+def _with_confs(
+    view: MeshView, client: Client, service: str, routed: Routed
+) -> tuple[HttpRoute, ...]:
+    def on_route(placement: Placement) -> bool:
+        return placement.on_route
+
+    return tuple(
+        replace(route, conf=_conf(view, client, service, on_route, rule_hash))
+        for route, rule_hash in zip(routed.routes, routed.hashes, strict=True)
+    )
+
+
+def _send_tcp(
+    view: MeshView, default: Target, draft: Sending, found: tuple[Placement, Rule] | None
+) -> Sending:
+    make = found[0].tcp_backends if found else None
+    if found is None or make is None:
+        split = (Weighted(default.name, DEFAULT_WEIGHT),)
+        return replace(draft, routing=TcpRouting(split), targets=(default,))
+    origins = found[1].origins[-1:]
+    backends = resolve_backends(view, make(found[1]), origins, needs_http=False)
+    return replace(
+        draft,
+        routing=TcpRouting(backends.split, origins),
+        targets=backends.targets,
+        diagnostics=backends.diagnostics,
+    )
+
+
+@derived
+def reached(view: MeshView, client: Client, service: str, tags: Tags) -> Reached:
+    """The destination that a target stands for, with what the policies say of its service."""
+    outside = resolve_outside(view, service, tags)
+    made = Destination(
+        name=names.destination(service, tags),
+        service=service,
+        protocol=service_protocol(view, service),
+        tags=tags,
+        endpoints=Eds() if outside is None else Resolved(outside.endpoints),
+        tls=mutual_tls(view, service, tags) if outside is None else outside.tls,
+        conf=_conf(view, client, service, lambda placement: placement.on_destination),
+    )
+    return Reached(made, () if outside is None else outside.diagnostics)
+
+
+def _routing_rule(
+    view: MeshView, client: Client, service: str, routes: Callable[[Placement], bool]
+) -> tuple[Placement, Rule] | None:
+    for kind, policies in client.policies:
+        placement = placement_of(view, kind)
+        if routes(placement) and (rule := rule_for(view, kind, policies, service, "")):
+            return placement, rule
+    return None
+
+
+def _conf(
+    view: MeshView,
+    client: Client,
+    service: str,
+    rides: Callable[[Placement], bool],
+    rule_hash: str = "",
+) -> Slots:
+    """What the policies say of a destination, or of one route to it, for a part of the plan."""
+    slots = EMPTY
+    for kind, policies in client.policies:
+        if rides(placement_of(view, kind)):
+            rule = rule_for(view, kind, policies, service, rule_hash)
+            slots = slots if rule is None else slots.put(rule.conf)
+    return slots

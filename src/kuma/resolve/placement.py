@@ -1,0 +1,109 @@
+"""How one kind of policy takes part in resolution: what it merges into, and where that rides.
+
+Declared by each policy's folder and handed to resolution by the view, since `resolve` knows no
+policy. The flags say which parts of a plan carry the merged conf in their slots.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kuma.kit.value import value
+from kuma.plan.origin import Origin
+from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
+from kuma.resources.kind import Kind
+from kuma.resources.match import Match
+from kuma.resources.spec import SpecModel
+from kuma.resources.target_ref import BackendRef
+
+
+@value
+class TagPredicate:
+    """Holds for whoever has the tag `key`=`value`; negated: for whoever has not."""
+
+    key: str
+    value: str
+    negated: bool = False
+
+
+Subset = tuple[TagPredicate, ...]
+"""Whoever meets every predicate; empty: everybody."""
+
+
+@value
+class Source:
+    """One entry of one policy, as it went into a rule."""
+
+    origin: Origin
+    conf: SpecModel
+
+
+@value
+class Rule:
+    """What holds for a subset of clients (`from`) or destinations (`to`): the merge of `sources`,
+    which are in order of rising priority."""
+
+    subset: Subset
+    conf: SpecModel
+    sources: tuple[Source, ...]
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        return tuple(source.origin for source in self.sources)
+
+
+@value
+class InboundRule:
+    """An entry of `rules` (or of `from`, without a match) for each of its matches."""
+
+    match: Match | None
+    conf: SpecModel
+    origin: Origin
+
+
+@value
+class InboundRules:
+    """What the policies of one kind say of an inbound: by the client's tags, first that holds
+    decides; and by match, most specific first."""
+
+    by_tags: tuple[Rule, ...] = ()
+    by_match: tuple[InboundRule, ...] = ()
+
+
+@value
+class RouteDraft:
+    """An HTTP route whose backends are not resolved yet. `rule_hash` identifies the rule in it;
+    `backends` None: those of the destination itself."""
+
+    name: str
+    rule_hash: str
+    match: HttpMatch
+    backends: tuple[BackendRef, ...] | None = None
+    request_headers: HeaderChange = HeaderChange()
+    response_headers: HeaderChange = HeaderChange()
+    redirect: Redirect | None = None
+    path: PathRewrite | None = None
+    host: str | None = None
+    mirrors: tuple[tuple[BackendRef, str], ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
+    inbound into the values that ride on it. `http_routes` and `tcp_backends` make routes."""
+
+    kind: Kind[Any]
+    conf: type[SpecModel]
+    on_outbound: bool = False
+    on_route: bool = False
+    on_destination: bool = False
+    on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
+    only_with_tls: bool = False
+    http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
+    tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None
+    rule_hashes: Callable[[SpecModel], tuple[str, ...]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.kind.name

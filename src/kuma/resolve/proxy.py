@@ -1,0 +1,175 @@
+"""The plan of one proxy: the thin layer of its own addresses over what its class shares."""
+
+from collections.abc import Iterable
+
+from kuma.kit.derived import derived
+from kuma.plan import names
+from kuma.plan.origin import Origin
+from kuma.plan.protocol import parse_protocol
+from kuma.plan.proxy import (
+    Destination,
+    Diagnostic,
+    Identity,
+    Inbound,
+    Outbound,
+    ProxyPlan,
+)
+from kuma.plan.tags import Tags, as_tags
+from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.inbounds import receiving
+from kuma.resolve.match import matched_policies
+from kuma.resolve.outbounds import client_diagnostics, client_of, reached, sending
+from kuma.resolve.subject import Subject, subject_of
+from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane.model import Outbound as DeclaredOutbound
+from kuma.resources.resource import Resource
+
+BIND_OUTBOUNDS = "feature-bind-outbounds"
+
+
+@derived
+def resolve_proxy(view: MeshView, name: str, features: tuple[str, ...] = ()) -> ProxyPlan:
+    """The plan of the Dataplane `name`; an empty one if there is none. Never raises for what users
+    wrote: that gives diagnostics. `features` are those that the proxy advertised; its admin
+    interface is not for resolution to know."""
+    dataplane = view.dataplane(name)
+    subject = subject_of(view, name)
+    if dataplane is None or subject is None:
+        return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
+    inbounds, found = _inbounds(view, dataplane, subject)
+    outbounds, destinations, more = _outbounds(view, dataplane, subject, features)
+    return ProxyPlan(
+        mesh=view.mesh_name,
+        name=name,
+        inbounds=inbounds,
+        outbounds=outbounds,
+        destinations=destinations,
+        admin=None,
+        identity=identity(view),
+        passthrough=passthrough(view),
+        diagnostics=_distinct((*found, *more, *policy_diagnostics(view, subject))),
+    )
+
+
+@derived
+def identity(view: MeshView) -> Identity | None:
+    backend = enabled_backend(view)
+    if backend is None:
+        return None
+    mesh = view.mesh_name
+    return Identity(names.identity_secret(mesh), names.ca_secret(mesh), backend.name)
+
+
+@derived
+def passthrough(view: MeshView) -> bool:
+    mesh = view.mesh()
+    return mesh is None or mesh.spec.passthrough
+
+
+@derived
+def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ...]:
+    """What is wrong with policies apart from any inbound or outbound."""
+    of_matching = [
+        problem
+        for placement in view.placements
+        for problem in matched_policies(view, placement.name, subject).diagnostics
+    ]
+    return (*of_matching, *client_diagnostics(view, client_of(view, subject)))
+
+
+def _inbounds(
+    view: MeshView, dataplane: Resource[DataplaneSpec], subject: Subject
+) -> tuple[tuple[Inbound, ...], list[Diagnostic]]:
+    networking = dataplane.spec.networking
+    made: list[Inbound] = []
+    diagnostics: list[Diagnostic] = []
+    for position, inbound in enumerate(networking.inbound):
+        if inbound.port == SERVICE_LESS_PORT:
+            continue
+        interface = networking.interface_of(inbound)
+        behaviour = receiving(view, subject, position)
+        diagnostics += behaviour.diagnostics
+        made.append(
+            Inbound(
+                section=inbound.section_name,
+                address=interface.address,
+                port=interface.port,
+                service_address=interface.service_address,
+                service_port=interface.service_port,
+                protocol=parse_protocol(inbound.declared_protocol),
+                service=inbound.service,
+                tags=as_tags(inbound.tags),
+                tls=behaviour.tls,
+                bind=not _is_redirected(dataplane.spec),
+                conf=behaviour.conf,
+            )
+        )
+    return tuple(sorted(made, key=lambda each: (each.address, each.port))), diagnostics
+
+
+def _outbounds(
+    view: MeshView, dataplane: Resource[DataplaneSpec], subject: Subject, features: tuple[str, ...]
+) -> tuple[tuple[Outbound, ...], tuple[Destination, ...], list[Diagnostic]]:
+    client = client_of(view, subject)
+    binds = BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec)
+    made: dict[tuple[str, int], Outbound] = {}
+    destinations: dict[str, Destination] = {}
+    diagnostics: list[Diagnostic] = []
+    for index, declared in enumerate(dataplane.spec.networking.outbound):
+        if declared.backend_ref is not None:
+            diagnostics.append(_unknown_backend(dataplane, index, declared))
+            continue
+        tags = _subset(declared)
+        behaviour = sending(view, client, declared.service, tags)
+        diagnostics += behaviour.diagnostics
+        made[declared.listening_address, declared.port] = Outbound(
+            address=declared.listening_address,
+            port=declared.port,
+            service=declared.service,
+            tags=as_tags(declared.tags),
+            protocol=behaviour.protocol,
+            routing=behaviour.routing,
+            bind=binds,
+            conf=behaviour.conf,
+        )
+        for target in behaviour.targets:
+            if target.name not in destinations:
+                found = reached(view, client, target.service, target.tags)
+                destinations[target.name] = found.destination
+                diagnostics += found.diagnostics
+    return (
+        tuple(made[place] for place in sorted(made)),
+        tuple(destinations[each] for each in sorted(destinations)),
+        diagnostics,
+    )
+
+
+def _subset(declared: DeclaredOutbound) -> Tags:
+    """What narrows the service down; the mesh is where it is looked for, not a part of it."""
+    apart = {well_known.SERVICE_TAG, well_known.MESH}
+    return as_tags({key: text for key, text in declared.tags.items() if key not in apart})
+
+
+def _unknown_backend(
+    dataplane: Resource[DataplaneSpec], index: int, declared: DeclaredOutbound
+) -> Diagnostic:
+    ref = declared.backend_ref
+    assert ref is not None
+    return Diagnostic(
+        Origin(DATAPLANE.name, dataplane.mesh, dataplane.name),
+        f"networking.outbound[{index}].backendRef",
+        f'{ref.kind} "{ref.name}" is not found',
+    )
+
+
+def _is_redirected(spec: DataplaneSpec) -> bool:
+    """Whether traffic reaches the proxy by transparent redirection, not by connecting to it."""
+    redirection = spec.networking.transparent_proxying
+    return redirection is not None and redirection.redirect_port_inbound > 0
+
+
+def _distinct(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Sorted, so that the order of resources does not show."""
+    return tuple(sorted(set(found), key=lambda each: (str(each.origin), each.path, each.message)))

@@ -1,0 +1,175 @@
+"""What resolution may read of the world: the resources of one mesh, indexed. One view per mesh.
+
+    store -> MeshView -> subject -> matched policies -> rules -> ProxyPlan
+
+The pipeline's view remembers each derived fact and what it read; `PlainMeshView`, over a list of
+resources, computes each time: for tests, and for "what if".
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from kuma.kit.value import value
+from kuma.plan.secret import SecretBytes
+from kuma.plan.tags import Tags, as_tags
+from kuma.resolve.placement import Placement
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane.model import InboundState
+from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
+from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.secret import SECRET, SecretSpec
+from kuma.resources.resource import AnyResource, Resource
+
+SERVICE_LESS_PORT = 49151
+"""Marks an inbound that stands for a workload without a service; it is never listened on."""
+
+
+@value
+class ServiceInbound:
+    """An inbound as its callers see it: at `address:port`. Sorted by dataplane and section."""
+
+    dataplane: str
+    section: str
+    address: str
+    port: int
+    tags: Tags
+    protocol: str
+    ready: bool
+
+
+class MeshView(Protocol):
+    """Reads of one mesh. `placements` are the policies in order of application, and constant."""
+
+    @property
+    def mesh_name(self) -> str: ...
+
+    @property
+    def zone(self) -> str: ...
+
+    @property
+    def placements(self) -> tuple[Placement, ...]: ...
+
+    def mesh(self) -> Resource[MeshSpec] | None: ...
+
+    def policies(self, kind: str) -> tuple[AnyResource, ...]:
+        """Sorted by name."""
+
+    def dataplane(self, name: str) -> Resource[DataplaneSpec] | None: ...
+
+    def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
+        """Every inbound of any dataplane with that `kuma.io/service`, but for ignored ones."""
+
+    def external_services(self, service: str) -> tuple[Resource[ExternalServiceSpec], ...]:
+        """Sorted by name."""
+
+    def is_tls_ready(self, service: str) -> bool:
+        """Whether every proxy of the service has a certificate of the backend in force."""
+
+    def secret(self, name: str) -> SecretBytes | None:
+        """The content of a Secret of this mesh."""
+
+    def file(self, path: str) -> bytes | None:
+        """The content of a file of the control plane; None: it cannot be read."""
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any: ...
+
+
+def index_inbounds(
+    dataplane: Resource[DataplaneSpec],
+) -> Iterator[tuple[str, ServiceInbound]]:
+    """The services of a dataplane, each with the inbound that serves it."""
+    networking = dataplane.spec.networking
+    for inbound in networking.inbound:
+        if not inbound.service or inbound.state is InboundState.IGNORED:
+            continue
+        if inbound.port == SERVICE_LESS_PORT:
+            continue
+        interface = networking.interface_of(inbound)
+        yield (
+            inbound.service,
+            ServiceInbound(
+                dataplane=dataplane.name,
+                section=inbound.section_name,
+                address=interface.advertised_address,
+                port=interface.port,
+                tags=as_tags(inbound.tags),
+                protocol=inbound.declared_protocol,
+                ready=inbound.is_ready,
+            ),
+        )
+
+
+class PlainMeshView:
+    """A view over resources in memory. `tls_ready`: the services that are; None: all.
+    `files`: those that there are."""
+
+    def __init__(
+        self,
+        resources: Iterable[AnyResource],
+        *,
+        mesh: str = "default",
+        zone: str = "",
+        placements: tuple[Placement, ...],
+        tls_ready: frozenset[str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.mesh_name = mesh
+        self.zone = zone
+        self.placements = placements
+        self._tls_ready = tls_ready
+        self._files = dict(files or {})
+        self._by_kind: dict[str, dict[str, AnyResource]] = defaultdict(dict)
+        for resource in resources:
+            if resource.mesh == mesh or resource.kind.name == MESH.name:
+                self._by_kind[resource.kind.name][resource.name] = resource
+        self._inbounds = self._index()
+
+    def mesh(self) -> Resource[Any] | None:
+        return self._by_kind[MESH.name].get(self.mesh_name)
+
+    def policies(self, kind: str) -> tuple[AnyResource, ...]:
+        return _sorted(self._by_kind[kind])
+
+    def dataplane(self, name: str) -> Resource[Any] | None:
+        return self._by_kind[DATAPLANE.name].get(name)
+
+    def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
+        return self._inbounds.get(service, ())
+
+    def external_services(self, service: str) -> tuple[Resource[Any], ...]:
+        found: tuple[Resource[Any], ...] = _sorted(self._by_kind[EXTERNAL_SERVICE.name])
+        return tuple(
+            each for each in found if each.spec.tags.get(well_known.SERVICE_TAG) == service
+        )
+
+    def is_tls_ready(self, service: str) -> bool:
+        return self._tls_ready is None or service in self._tls_ready
+
+    def secret(self, name: str) -> SecretBytes | None:
+        found = self._by_kind[SECRET.name].get(name)
+        if found is None or not isinstance(found.spec, SecretSpec):
+            return None
+        return SecretBytes(found.spec.data or b"")
+
+    def file(self, path: str) -> bytes | None:
+        return self._files.get(path)
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        return compute(self, *args)
+
+    def _index(self) -> dict[str, tuple[ServiceInbound, ...]]:
+        found: dict[str, list[ServiceInbound]] = defaultdict(list)
+        for dataplane in _sorted(self._by_kind[DATAPLANE.name]):
+            for service, inbound in index_inbounds(dataplane):
+                found[service].append(inbound)
+        return {service: sort_inbounds(inbounds) for service, inbounds in found.items()}
+
+
+def sort_inbounds(inbounds: Iterable[ServiceInbound]) -> tuple[ServiceInbound, ...]:
+    return tuple(sorted(inbounds, key=lambda i: (i.dataplane, i.section, i.address, i.port)))
+
+
+def _sorted(by_name: Mapping[str, AnyResource]) -> tuple[Any, ...]:
+    return tuple(by_name[name] for name in sorted(by_name))
