@@ -1,5 +1,5 @@
 """Fixtures for every test."""
 
-from tests.support.postgres import postgres
+from tests.support.postgres import outage, postgres
 
-__all__ = ["postgres"]
+__all__ = ["outage", "postgres"]

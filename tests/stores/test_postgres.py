@@ -55,14 +55,6 @@ async def opens(settings: PostgresSettings) -> AsyncIterator[Opens]:
         await store.close()
 
 
-@pytest.fixture
-async def outage(postgres: PostgresServer) -> AsyncIterator[PostgresServer]:
-    """The server, to be stopped by the test; it runs again afterwards."""
-    yield postgres
-    if not postgres.is_running:
-        postgres.start()
-
-
 async def test_instances_see_all_commits_in_one_order(opens: Opens) -> None:
     here, there = Recorder(), Recorder()
     stores = [await opens(here), await opens(there)]

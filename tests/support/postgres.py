@@ -37,11 +37,11 @@ class PostgresServer:
         self.port = _free_port()
         self._run("initdb", "--auth=trust", "--encoding=utf8", "-N", "-U", _SUPERUSER)
 
-    def start(self, *options: str) -> None:
-        """Returns when the server accepts connections. `options`: such as `-c ssl=on`."""
+    def start(self) -> None:
+        """Returns when the server accepts connections."""
         chosen = f"-c listen_addresses=127.0.0.1 -c port={self.port} -k {self._folder}"
         # The machine does not crash in a test, only the server, so flushing to disk proves nothing.
-        chosen += " -c fsync=off -c max_connections=200 " + " ".join(options)
+        chosen += " -c fsync=off -c max_connections=200"
         self._run("pg_ctl", "start", "-w", "-o", chosen, "-l", str(self._folder / "log"))
 
     def stop(self, mode: str = "immediate") -> None:
@@ -84,15 +84,6 @@ class PostgresServer:
         if migrated:
             await migrate(settings)
         return settings
-
-    def write_private(self, name: str, text: bytes) -> Path:
-        """A file of the server's own, such as its TLS key."""
-        path = self._folder / name
-        path.write_bytes(text)
-        path.chmod(0o600)
-        if self._user is not None:
-            shutil.chown(path, self._user)
-        return path
 
     def _run(self, program: str, *arguments: str) -> None:
         done = self._attempt(program, *arguments)
@@ -147,3 +138,14 @@ def postgres() -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def outage(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """The server, for a test that stops it: it runs as usual again afterwards."""
+    before = postgres.postmaster
+    yield postgres
+    if postgres.is_running and postgres.postmaster != before:
+        postgres.stop("fast")
+    if not postgres.is_running:
+        postgres.start()

@@ -117,14 +117,15 @@ class Database:
         """Turn the driver's errors into ours, but for those that the values themselves caused."""
         try:
             yield
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError):
-            raise
         except (
+            ssl.SSLCertVerificationError,  # is a ValueError too
             asyncpg.InvalidAuthorizationSpecificationError,
             asyncpg.InvalidCatalogNameError,
             asyncpg.InsufficientPrivilegeError,
         ) as error:
             raise CannotOpen(f"{self.name}: {error}") from error
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError):
+            raise
         except TimeoutError as error:
             raise Unavailable(f"{self.name}: no answer within {self.timeout:g} s") from error
         except (
