@@ -135,7 +135,7 @@ def a_dataplane_insight(
     spec: Mapping[str, Any] | None = None,
     **meta: Any,
 ) -> Resource[DataplaneInsightSpec]:
-    subscription = {
+    subscription: dict[str, Any] = {
         "id": "1",
         "controlPlaneInstanceId": "cp-1",
         "connectTime": "2026-01-01T00:00:00Z",

@@ -1,7 +1,8 @@
 """The JSON form of the older kinds, whose specs Kuma defines in protobuf.
 
-Three rules set it apart from that of the policies: a field at its zero value is the same as one left
-out, and is left out when shown; `null` means left out; durations are shown in seconds.
+What sets it apart from that of the policies: a field at its zero value is the same as one left out,
+and is left out when shown; `null` means left out; durations are shown in seconds, 64-bit integers as
+strings.
 Source: https://protobuf.dev/programming-guides/json, and what Kuma 2.14 answers.
 """
 
@@ -64,7 +65,13 @@ def _refuse_bool(raw: object) -> object:
 
 
 UInt32 = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=2**32 - 1)]
-UInt64 = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=2**64 - 1)]
+UInt64 = Annotated[
+    int,
+    BeforeValidator(_refuse_bool),
+    Field(ge=0, le=2**64 - 1),
+    PlainSerializer(str, return_type=str),
+]
+"""Shown as a string, since JavaScript's numbers are too short for it."""
 
 
 def _read_duration(raw: object) -> object:

@@ -37,6 +37,11 @@ class Replica:
     def count(self, kind: str) -> int:
         return len(self._by_kind.get(kind, {}))
 
+    @property
+    def unavailable_reason(self) -> str | None:
+        """Why the store does not answer; None while it does."""
+        return self._unavailable
+
     def check_available(self) -> None:
         """Raises Unavailable while the store does not answer, so that nobody reads stale data."""
         if self._unavailable is not None:

@@ -31,6 +31,7 @@ GLOBAL_SECRET = Kind(
     scope=Scope.GLOBAL,
     spec=SecretSpec,
     path="global-secrets",
+    aliases=("globalsecrets",),
     argument="global-secret",
     spec_at_root=True,
     admin_only=True,
