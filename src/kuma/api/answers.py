@@ -1,0 +1,47 @@
+"""Successful answers: JSON, and lists that are joined from documents which are bytes already."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from starlette.responses import Response
+
+JSON = "application/json"
+_SLICE = 200
+"""Items between two chances for other work of the event loop."""
+
+T = TypeVar("T")
+
+
+def json_answer(content: object, *, status: int = 200) -> Response:
+    body = json.dumps(content, ensure_ascii=False, indent=1)
+    return Response(body, status_code=status, media_type=JSON)
+
+
+def document_answer(document: bytes) -> Response:
+    return Response(document, media_type=JSON)
+
+
+def text_answer(text: str | bytes, *, media_type: str = "text/plain") -> Response:
+    return Response(text, media_type=media_type)
+
+
+async def list_answer(
+    items: Sequence[T], to_bytes: Callable[[T], bytes], *, total: int, next_link: str | None
+) -> Response:
+    """`items` are those of the page, `total` counts all of them."""
+    parts: list[bytes] = []
+    for start in range(0, len(items), _SLICE):
+        parts.extend(map(to_bytes, items[start : start + _SLICE]))
+        await asyncio.sleep(0)
+    body = b'{"total":%d,"items":[%b],"next":%b}' % (
+        total,
+        b",".join(parts),
+        json.dumps(next_link).encode(),
+    )
+    return Response(body, media_type=JSON)
+
+
+def to_bytes(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,179 @@
+"""What the control plane makes of a dataplane: `_rules`, `_config`, attached policies, Envoy's admin.
+
+The answers come from the `Inspector`; here are the parameters, access and errors around them.
+Source: reference 2.2.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kuma.api.access import Access, Action
+from kuma.api.answers import JSON, json_answer, list_answer, text_answer, to_bytes
+from kuma.api.authentication import caller_of
+from kuma.api.dependencies import ApiDependencies
+from kuma.api.errors import BadRequest, NothingHere, UpstreamFailed, titled
+from kuma.api.operations import NAME_FILTER, PAGING, answers, query, with_parameters
+from kuma.api.paging import find_next_link, parse_page
+from kuma.api.reading import check_mesh, find_resource
+from kuma.api.routing import Endpoint
+from kuma.resources.errors import Unavailable
+from kuma.resources.kind import Kind
+from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
+
+DATAPLANE_PATH = "/meshes/{mesh}/dataplanes/{name}"
+_TAG = "Inspection"
+_BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+_ADMIN_ACTIONS = {
+    "xds": Action.CONFIG_DUMP,
+    "stats": Action.STATS,
+    "clusters": Action.CLUSTERS,
+}
+_NEEDS_MESH_SERVICES = {
+    "_layout": "_layout",
+    "_policies": "_policies",
+    "_inbounds/{inbound_kri}/_policies": "_policies",
+    "_outbounds/{outbound_kri}/_policies": "_policies",
+    "_outbounds/{outbound_kri}/_routes": "_policies",
+    "_outbounds/{outbound_kri}/_routes/{route_kri}/_policies": "_policies",
+}
+"""Of meshes whose `meshServices.mode` is Exclusive only; by the name that the answer gives them."""
+
+
+class InspectionRoutes:
+    def __init__(self, deps: ApiDependencies, access: Access) -> None:
+        self._deps = deps
+        self._access = access
+        self._replica = deps.replica
+        self._inspector = deps.inspector
+
+    def endpoints(self) -> Iterator[Endpoint]:
+        """The one with a variable last part after all others of the same length."""
+        shadow = query("shadow", "With policies that have the effect shadow.", {"type": "boolean"})
+        include = query("include", "`diff`: also what the shadow policies would change.")
+        config = {**with_parameters(shadow, include), **answers("ProxyConfig")}
+        yield self._get("_rules", self.rules, "The policies in force, merged", answers("Rules"))
+        yield self._get("_config", self.config, "The configuration of the proxy", config)
+        attached = answers("AttachedPolicies")
+        yield self._get("policies", self.policies, "The policies attached to what", attached)
+        for path, name in _NEEDS_MESH_SERVICES.items():
+            summary = f"{name} of meshes with meshServices"
+            yield self._get(path, self._refuse_without_mesh_services(name), summary, {})
+        for kind in self._deps.registry.policies():
+            yield self._selected(kind)
+        eds = query("include_eds", "xds: with endpoints.", {"type": "boolean"})
+        form = query("format", "stats, clusters.", {"type": "string", "enum": ["text", "json"]})
+        admin = {**with_parameters(eds, form), **answers("EnvoyAdmin")}
+        yield self._get("{type}", self.envoy_admin, "What Envoy says: xds, stats, clusters", admin)
+
+    async def rules(self, request: Request) -> Response:
+        mesh, name = self._dataplane(request, title="Could not retrieve Dataplane")
+        return json_answer(self._inspector.rules(mesh, name))
+
+    async def config(self, request: Request) -> Response:
+        check_mesh(self._replica, request.path_params["mesh"])
+        shadow = _parse_bool(request, "shadow")
+        includes = set(filter(None, request.query_params.get("include", "").split(",")))
+        if includes - {"diff"}:
+            raise BadRequest("unsupported value for query parameter 'include'")
+        mesh, name = self._dataplane(request, title="Failed to fetch dataplane insight")
+        with titled("Failed to fetch dataplane insight"):
+            found = self._inspector.config(
+                mesh, name, shadow=shadow, include_diff="diff" in includes
+            )
+        return json_answer(found)
+
+    async def policies(self, request: Request) -> Response:
+        mesh, name = self._dataplane(request, title="Could not get MatchedPolicies")
+        return json_answer(self._inspector.policies(mesh, name))
+
+    async def envoy_admin(self, request: Request) -> Response:
+        title, what = "Could not execute admin operation", request.path_params["type"]
+        if what not in _ADMIN_ACTIONS:
+            raise NothingHere(f"invalid admin type: {what}")
+        self._access.check(caller_of(request), _ADMIN_ACTIONS[what])
+        mesh, name = self._dataplane(request, title="Could not get dataplane resource")
+        form = "json" if request.query_params.get("format") == "json" else "text"
+        try:
+            found = await self._inspector.envoy_admin(
+                mesh,
+                name,
+                what,
+                format=form,
+                include_eds=_BOOLEANS.get(request.query_params.get("include_eds", ""), False),
+            )
+        except Unavailable as error:
+            with titled(title):
+                raise UpstreamFailed(error.reason) from error
+        is_json = what == "xds" or form == "json"
+        return text_answer(found, media_type=JSON if is_json else "text/plain")
+
+    def _selected(self, kind: Kind[Any]) -> Endpoint:
+        """The dataplanes that a policy selects."""
+
+        async def selected(request: Request) -> Response:
+            title = "Could not retrieve policy"
+            parameters = request.path_params
+            with titled(title):
+                page = parse_page(request)
+                key = ResourceKey(kind.name, parameters["mesh"], parameters["name"])
+                check_mesh(self._replica, key.mesh)
+                policy = find_resource(self._replica, key)
+            part = request.query_params.get("name", "")
+            found = [
+                dataplane
+                for dataplane in self._inspector.selected_dataplanes(policy)
+                if part in dataplane.name
+            ]
+            root_url = self._deps.settings.api_server.root_url
+            following = find_next_link(request, page, total=len(found), root_url=root_url)
+            return await list_answer(
+                page.of(found), _meta_bytes, total=len(found), next_link=following
+            )
+
+        path = f"/meshes/{{mesh}}/{kind.path}/{{name}}/_resources/dataplanes"
+        operation = {**with_parameters(*PAGING, NAME_FILTER), **answers("MetaList")}
+        summary = f"List the dataplanes that a {kind.name} selects"
+        return Endpoint("GET", path, selected, summary, kind.name, operation)
+
+    def _refuse_without_mesh_services(self, name: str) -> Any:
+        async def refuse(request: Request) -> Response:
+            check_mesh(self._replica, request.path_params["mesh"])
+            raise BadRequest(f"can't use {name} endpoint without meshService enabled")
+
+        return refuse
+
+    def _get(self, path: str, answer: Any, summary: str, operation: Any) -> Endpoint:
+        shown = path not in _NEEDS_MESH_SERVICES
+        return Endpoint("GET", f"{DATAPLANE_PATH}/{path}", answer, summary, _TAG, operation, shown)
+
+    def _dataplane(self, request: Request, *, title: str) -> tuple[str, str]:
+        mesh, name = request.path_params["mesh"], request.path_params["name"]
+        check_mesh(self._replica, mesh)
+        with titled(title):
+            find_resource(self._replica, ResourceKey(DATAPLANE.name, mesh, name))
+        return mesh, name
+
+
+def _parse_bool(request: Request, parameter: str) -> bool:
+    text = request.query_params.get(parameter, "")
+    if not text:
+        return False
+    if text.lower() not in _BOOLEANS:
+        raise BadRequest(f"unsupported value for query parameter '{parameter}'")
+    return _BOOLEANS[text.lower()]
+
+
+def _meta_bytes(resource: AnyResource) -> bytes:
+    return to_bytes(
+        {
+            "type": resource.kind.name,
+            "mesh": resource.mesh,
+            "name": resource.name,
+            "labels": dict(sorted(resource.labels.items())),
+        }
+    )

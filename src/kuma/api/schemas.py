@@ -1,0 +1,208 @@
+"""The schemas of the API's description: each kind's document, complete, from its models."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from kuma.api.operations import ref
+from kuma.resources.kind import Kind
+from kuma.resources.spec import SpecModel
+
+_TEXT = {"type": "string"}
+_TIME = {"type": "string", "format": "date-time", "readOnly": True}
+_OPEN = {"type": "object", "additionalProperties": True}
+
+
+def _object(properties: Mapping[str, Any], *, required: Iterable[str] = ()) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": dict(properties)}
+    if names := list(required):
+        schema["required"] = names
+    return schema
+
+
+def _list_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": dict(item)}
+
+
+_VIOLATION = {"field": _TEXT, "reason": _TEXT}
+
+_COMMON: dict[str, dict[str, Any]] = {
+    "Error": _object(
+        {
+            "type": {"type": "string", "const": "/std-errors"},
+            "status": {"type": "integer"},
+            "title": _TEXT,
+            "detail": _TEXT,
+            "instance": {**_TEXT, "description": "Finds the log line of an unexpected error."},
+            "invalid_parameters": _list_of(_object(_VIOLATION, required=_VIOLATION)),
+            "details": {**_TEXT, "deprecated": True},
+            "causes": {**_list_of(_object({"field": _TEXT, "message": _TEXT})), "deprecated": True},
+        },
+        required=("type", "status", "title", "detail"),
+    ),
+    "Written": _object(
+        {"warnings": {**_list_of(_TEXT), "description": "What of the resource is deprecated."}}
+    ),
+    "Deleted": _object({}),
+    "Meta": _object(
+        {
+            "type": _TEXT,
+            "mesh": _TEXT,
+            "name": _TEXT,
+            "labels": {"type": "object", "additionalProperties": _TEXT},
+        },
+        required=("type", "mesh", "name", "labels"),
+    ),
+    "MetaList": _object(
+        {
+            "total": {"type": "integer"},
+            "items": _list_of(ref("Meta")),
+            "next": {"type": ["string", "null"]},
+        }
+    ),
+    "Index": _object(
+        {
+            "hostname": _TEXT,
+            "product": _TEXT,
+            "version": _TEXT,
+            "instanceId": _TEXT,
+            "clusterId": _TEXT,
+            "gui": _TEXT,
+        }
+    ),
+    "WhoAmI": _object({"name": _TEXT, "groups": _list_of(_TEXT)}, required=("name", "groups")),
+    "Config": _OPEN,
+    "Policies": _object(
+        {
+            "policies": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "readOnly": {"type": "boolean"},
+                        "path": _TEXT,
+                        "singularDisplayName": _TEXT,
+                        "pluralDisplayName": _TEXT,
+                        "isExperimental": {"type": "boolean"},
+                        "isTargetRefBased": {"type": "boolean"},
+                        "isInbound": {"type": "boolean"},
+                        "isOutbound": {"type": "boolean"},
+                    }
+                )
+            )
+        }
+    ),
+    "ResourceTypes": _object(
+        {
+            "resources": _list_of(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "scope": {"type": "string", "enum": ["Global", "Mesh"]},
+                        "readOnly": {"type": "boolean"},
+                        "path": _TEXT,
+                        "singularDisplayName": _TEXT,
+                        "pluralDisplayName": _TEXT,
+                        "shortName": _TEXT,
+                        "includeInFederation": {"type": "boolean"},
+                        "policy": _object(
+                            {
+                                "isTargetRef": {"type": "boolean"},
+                                "hasToTargetRef": {"type": "boolean"},
+                                "hasFromTargetRef": {"type": "boolean"},
+                                "hasRulesTargetRef": {"type": "boolean"},
+                                "isFromAsRules": {"type": "boolean"},
+                            }
+                        ),
+                    }
+                )
+            )
+        }
+    ),
+    "GlobalInsight": _OPEN,
+    "Rules": _OPEN,
+    "ProxyConfig": _object({"xds": _OPEN, "diff": _list_of(_OPEN)}),
+    "AttachedPolicies": _OPEN,
+    "EnvoyAdmin": {},
+    "Token": {"type": "string", "description": "A JWT."},
+    "AnyResource": _OPEN,
+    "DataplaneTokenRequest": _object(
+        {
+            "name": {**_TEXT, "description": "The only dataplane that may use the token."},
+            "mesh": _TEXT,
+            "tags": {"type": "object", "additionalProperties": _list_of(_TEXT)},
+            "type": {"type": "string", "enum": ["dataplane", "ingress", "egress"]},
+            "workload": _TEXT,
+            "validFor": {**_TEXT, "examples": ["24h"], "description": "10 years by default."},
+        },
+        required=("mesh",),
+    ),
+    "ZoneTokenRequest": _object(
+        {
+            "zone": _TEXT,
+            "scope": _list_of({"type": "string", "enum": ["ingress", "egress"]}),
+            "validFor": {**_TEXT, "examples": ["24h"], "description": "10 years by default."},
+        },
+        required=("scope",),
+    ),
+    "UserTokenRequest": _object(
+        {"name": _TEXT, "groups": _list_of(_TEXT), "validFor": {**_TEXT, "examples": ["24h"]}},
+        required=("name", "validFor"),
+    ),
+}
+
+
+def build_schemas(kinds: Iterable[Kind[Any]]) -> dict[str, Any]:
+    """All schemas by name: each kind under its own name, its list as `<Kind>List`."""
+    listed = tuple(kinds)
+    models = dict.fromkeys(
+        model for kind in listed for model in (kind.spec, kind.status) if model is not None
+    )
+    by_model, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas = {**_COMMON, **definitions.get("$defs", {})}
+    for kind in listed:
+        schemas[kind.name] = _document(kind, by_model, schemas)
+        schemas[f"{kind.name}List"] = _object(
+            {
+                "total": {"type": "integer"},
+                "items": _list_of(ref(kind.name)),
+                "next": {"type": ["string", "null"], "description": "The next page."},
+            },
+            required=("total", "items", "next"),
+        )
+    return dict(sorted(schemas.items()))
+
+
+def _document(
+    kind: Kind[Any], by_model: Mapping[Any, Any], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    envelope = _envelope(kind)
+    required = [name for name in ("type", "mesh", "name") if name in envelope]
+    spec = by_model[kind.spec, "validation"]
+    if not kind.spec_at_root:
+        parts = {"spec": spec} | _status(kind, by_model)
+        return _object({**envelope, **parts}, required=(*required, "spec"))
+    fields = schemas[spec["$ref"].rpartition("/")[2]]
+    return _object(
+        {**envelope, **fields.get("properties", {})},
+        required=(*required, *fields.get("required", ())),
+    )
+
+
+def _status(kind: Kind[Any], by_model: Mapping[Any, Any]) -> dict[str, Any]:
+    status: type[SpecModel] | None = kind.status
+    return {} if status is None else {"status": by_model[status, "validation"]}
+
+
+def _envelope(kind: Kind[Any]) -> dict[str, Any]:
+    return {
+        "type": {"type": "string", "const": kind.name},
+        **({"mesh": _TEXT} if kind.is_mesh_scoped else {}),
+        "name": _TEXT,
+        "labels": {"type": "object", "additionalProperties": _TEXT},
+        "creationTime": _TIME,
+        "modificationTime": _TIME,
+        **({"kri": {**_TEXT, "readOnly": True}} if kind.short else {}),
+    }
