@@ -10,7 +10,6 @@ from kuma.policies import (
     meshtimeout,
     meshtrafficpermission,
 )
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind
 from kuma.resources.kinds.catalogue import CORE_KINDS
 from kuma.resources.registry import Registry
@@ -23,15 +22,5 @@ POLICIES: tuple[Kind[Any], ...] = (
     meshcircuitbreaker.KIND,
     meshretry.KIND,
 )
-
-PLACEMENTS: tuple[Placement, ...] = (
-    meshhttproute.PLACEMENT,
-    meshtcproute.PLACEMENT,
-    meshtimeout.PLACEMENT,
-    meshtrafficpermission.PLACEMENT,
-    meshcircuitbreaker.PLACEMENT,
-    meshretry.PLACEMENT,
-)
-"""What resolution is told of the policies."""
 
 REGISTRY = Registry((*CORE_KINDS, *POLICIES))

@@ -37,10 +37,24 @@ def compare_policies(one: AnyResource, other: AnyResource) -> int:
         or _compare_dataplane_targets(first, second)
         or _origin_rank(one) - _origin_rank(other)
         or _compare_gateway_tags(first, second)
-        or _ROLES.get(role_of(one), 1) - _ROLES.get(role_of(other), 1)
-        or _descending(one.display_name, other.display_name)
-        or _descending(one.name, other.name)
+        or _role_rank(one) - _role_rank(other)
+        or compare_names(one, other)
     )
+
+
+def compare_attributes(one: AnyResource, other: AnyResource) -> int:
+    """As `compare_policies`, without the tags of gateways and the names."""
+    first, second = top_target(one), top_target(other)
+    return (
+        first.kind.rank - second.kind.rank
+        or _compare_dataplane_targets(first, second)
+        or _origin_rank(one) - _origin_rank(other)
+        or _role_rank(one) - _role_rank(other)
+    )
+
+
+def compare_names(one: AnyResource, other: AnyResource) -> int:
+    return _descending(one.display_name, other.display_name) or _descending(one.name, other.name)
 
 
 def _compare_dataplane_targets(one: TargetRef, other: TargetRef) -> int:
@@ -58,6 +72,10 @@ def _compare_gateway_tags(one: TargetRef, other: TargetRef) -> int:
     if one.kind is not TargetRefKind.MESH_GATEWAY:
         return 0
     return len(one.tags or ()) - len(other.tags or ())
+
+
+def _role_rank(policy: AnyResource) -> int:
+    return _ROLES.get(role_of(policy), 1)
 
 
 def _origin_rank(policy: AnyResource) -> int:

@@ -18,7 +18,9 @@ from kuma.plan.tags import Tags
 from kuma.resolve.endpoints import mutual_tls, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.match import matched_policies
+from kuma.resolve.merge import merge
 from kuma.resolve.placement import Placement, Rule
+from kuma.resolve.resource_rules import entries_on_route
 from kuma.resolve.routes import (
     DEFAULT_WEIGHT,
     Routed,
@@ -110,13 +112,30 @@ def _send_http(
 def _with_confs(
     view: MeshView, client: Client, service: str, routed: Routed
 ) -> tuple[HttpRoute, ...]:
-    def on_route(placement: Placement) -> bool:
-        return placement.on_route
-
     return tuple(
-        replace(route, conf=_conf(view, client, service, on_route, rule_hash))
+        replace(route, conf=_route_conf(view, client, service, route, rule_hash))
         for route, rule_hash in zip(routed.routes, routed.hashes, strict=True)
     )
+
+
+def _route_conf(
+    view: MeshView, client: Client, service: str, route: HttpRoute, rule_hash: str
+) -> Slots:
+    """What holds for the destination over this route, then what names its MeshHTTPRoute in `to`.
+
+    # Differs from Kuma: the latter counts for services by tag, too.
+    """
+    slots = EMPTY
+    for kind, policies in client.policies:
+        if not placement_of(view, kind).on_route:
+            continue
+        rule = rule_for(view, kind, policies, service, rule_hash)
+        confs = [] if rule is None else [rule.conf]
+        for origin in route.origins[-1:]:
+            sources = entries_on_route(view, kind, policies, origin.name)
+            confs += [source.conf for source in sources]
+        slots = slots.put(merge(confs)) if confs else slots
+    return slots
 
 
 def _send_tcp(
@@ -167,12 +186,11 @@ def _conf(
     client: Client,
     service: str,
     rides: Callable[[Placement], bool],
-    rule_hash: str = "",
 ) -> Slots:
-    """What the policies say of a destination, or of one route to it, for a part of the plan."""
+    """What the policies say of a destination, for a part of the plan."""
     slots = EMPTY
     for kind, policies in client.policies:
         if rides(placement_of(view, kind)):
-            rule = rule_for(view, kind, policies, service, rule_hash)
+            rule = rule_for(view, kind, policies, service, "")
             slots = slots if rule is None else slots.put(rule.conf)
     return slots

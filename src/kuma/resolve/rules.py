@@ -4,6 +4,7 @@ Keyed by the policies' names, not by the proxy: proxies that match the same poli
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from kuma.kit.derived import derived
 from kuma.kit.value import value
@@ -41,14 +42,15 @@ def placement_of(view: MeshView, kind: str) -> Placement:
     return next(each for each in view.placements if each.name == kind)
 
 
-def _named(view: MeshView, kind: str, names: Names) -> tuple[AnyResource, ...]:
+def named_policies(view: MeshView, kind: str, names: Names) -> tuple[AnyResource, ...]:
+    """The policies with these names, weakest first."""
     wanted = frozenset(names)
     return tuple(each for each in ordered_policies(view, kind) if each.name in wanted)
 
 
 @derived
 def to_rules(view: MeshView, kind: str, names: Names) -> ToRules:
-    policies = _named(view, kind, names)
+    policies = named_policies(view, kind, names)
     entries = [entry for policy in policies for entry in _to_entries(view, policy)]
     try:
         return ToRules(build_rules(entries, with_negations=False))
@@ -59,7 +61,7 @@ def to_rules(view: MeshView, kind: str, names: Names) -> ToRules:
 @derived
 def from_rules(view: MeshView, kind: str, names: Names) -> FromRules:
     """What the policies say of an inbound that they all select."""
-    policies = _named(view, kind, names)
+    policies = named_policies(view, kind, names)
     by_match = build_inbound_rules(policies)
     entries = [entry for policy in policies for entry in _from_entries(policy)]
     try:
@@ -84,7 +86,7 @@ def _from_entries(policy: AnyResource) -> Iterator[Entry]:
     for index, item in enumerate(getattr(policy.spec, "from_", None) or ()):
         subset = as_subset(item.target_ref)
         if subset is not None:
-            yield Entry(subset, _source(policy, index, item.default))
+            yield Entry(subset, source_of(policy, index, item.default))
 
 
 def _to_entries(view: MeshView, policy: AnyResource) -> Iterator[Entry]:
@@ -98,12 +100,12 @@ def _to_entries(view: MeshView, policy: AnyResource) -> Iterator[Entry]:
         for index, item in enumerate(items):
             subset = as_subset(item.target_ref)
             if subset is not None:
-                yield Entry(subset, _source(policy, index, item.default))
+                yield Entry(subset, source_of(policy, index, item.default))
         return
     route = find_route(view, target.name or "")
     for subset in () if route is None else _route_subsets(view, route):
         for index, item in enumerate(items):
-            yield Entry(subset, _source(policy, index, item.default))
+            yield Entry(subset, source_of(policy, index, item.default))
 
 
 def _route_subsets(view: MeshView, route: AnyResource) -> Iterator[Subset]:
@@ -119,9 +121,9 @@ def _route_subsets(view: MeshView, route: AnyResource) -> Iterator[Subset]:
                 yield (TagPredicate(well_known.SERVICE_TAG, service), mark)
 
 
-def _source(policy: AnyResource, index: int, conf: object) -> Source:
+def source_of(policy: AnyResource, index: int, conf: Any) -> Source:
     origin = Origin(policy.kind.name, policy.mesh, policy.name, index)
-    return Source(origin, conf)  # type: ignore[arg-type] # every `default` is a spec model
+    return Source(origin, conf)
 
 
 def _too_many(policy: AnyResource, path: str) -> Diagnostic:

@@ -1,10 +1,8 @@
 """MeshCircuitBreaker: limits on what a destination is sent, and which of its endpoints are left out."""
 
-from kuma.policies.meshcircuitbreaker.inbound import place_circuit_breaker
-from kuma.policies.meshcircuitbreaker.model import CircuitBreakerConf, MeshCircuitBreakerSpec
+from kuma.policies.meshcircuitbreaker.model import MeshCircuitBreakerSpec
 from kuma.policies.meshcircuitbreaker.validate import validate
 from kuma.policies.synchronization import POLICY
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind, PolicyTraits, Scope
 
 KIND = Kind(
@@ -19,11 +17,4 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1300, has_to=True, has_from=True, has_rules=True, from_as_rules=True),
     validate=validate,
-)
-
-PLACEMENT = Placement(
-    kind=KIND,
-    conf=CircuitBreakerConf,
-    on_destination=True,
-    on_inbound=place_circuit_breaker,
 )

@@ -1,10 +1,8 @@
 """MeshHTTPRoute: where requests go by path, method, headers and query, and what changes on the way."""
 
-from kuma.policies.meshhttproute.model import HttpRouteConf, MeshHTTPRouteSpec
-from kuma.policies.meshhttproute.route import draft_routes, rule_hashes
+from kuma.policies.meshhttproute.model import MeshHTTPRouteSpec
 from kuma.policies.meshhttproute.validate import validate
 from kuma.policies.synchronization import POLICY
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind, PolicyTraits, Scope
 
 KIND = Kind(
@@ -19,11 +17,4 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=100, has_to=True),
     validate=validate,
-)
-
-PLACEMENT = Placement(
-    kind=KIND,
-    conf=HttpRouteConf,
-    http_routes=draft_routes,
-    rule_hashes=rule_hashes,
 )

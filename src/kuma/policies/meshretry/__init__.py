@@ -1,9 +1,8 @@
 """MeshRetry: which requests are sent again, how often, after how long."""
 
-from kuma.policies.meshretry.model import MeshRetrySpec, RetryConf
+from kuma.policies.meshretry.model import MeshRetrySpec
 from kuma.policies.meshretry.validate import validate
 from kuma.policies.synchronization import POLICY
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind, PolicyTraits, Scope
 
 KIND = Kind(
@@ -18,11 +17,4 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1400, has_to=True),
     validate=validate,
-)
-
-PLACEMENT = Placement(
-    kind=KIND,
-    conf=RetryConf,
-    on_outbound=True,
-    on_route=True,
 )

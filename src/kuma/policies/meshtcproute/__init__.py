@@ -1,10 +1,8 @@
 """MeshTCPRoute: where connections go."""
 
-from kuma.policies.meshtcproute.model import MeshTCPRouteSpec, TcpRouteConf
-from kuma.policies.meshtcproute.route import draft_backends
+from kuma.policies.meshtcproute.model import MeshTCPRouteSpec
 from kuma.policies.meshtcproute.validate import validate
 from kuma.policies.synchronization import POLICY
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind, PolicyTraits, Scope
 
 KIND = Kind(
@@ -19,10 +17,4 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=200, has_to=True),
     validate=validate,
-)
-
-PLACEMENT = Placement(
-    kind=KIND,
-    conf=TcpRouteConf,
-    tcp_backends=draft_backends,
 )

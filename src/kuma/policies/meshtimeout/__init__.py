@@ -1,10 +1,8 @@
 """MeshTimeout: how long connections and requests may take."""
 
-from kuma.policies.meshtimeout.inbound import place_timeouts
-from kuma.policies.meshtimeout.model import MeshTimeoutSpec, TimeoutConf
+from kuma.policies.meshtimeout.model import MeshTimeoutSpec
 from kuma.policies.meshtimeout.validate import validate
 from kuma.policies.synchronization import POLICY
-from kuma.resolve.placement import Placement
 from kuma.resources.kind import Kind, PolicyTraits, Scope
 
 KIND = Kind(
@@ -19,13 +17,4 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1000, has_to=True, has_from=True, has_rules=True, from_as_rules=True),
     validate=validate,
-)
-
-PLACEMENT = Placement(
-    kind=KIND,
-    conf=TimeoutConf,
-    on_outbound=True,
-    on_route=True,
-    on_destination=True,
-    on_inbound=place_timeouts,
 )

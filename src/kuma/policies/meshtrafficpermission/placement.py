@@ -1,0 +1,13 @@
+"""Where permissions ride in a plan."""
+
+from kuma.policies.meshtrafficpermission import KIND
+from kuma.policies.meshtrafficpermission.inbound import place_permissions
+from kuma.policies.meshtrafficpermission.model import ActionConf
+from kuma.resolve.placement import Placement
+
+PLACEMENT = Placement(
+    kind=KIND,
+    conf=ActionConf,
+    on_inbound=place_permissions,
+    only_with_tls=True,
+)

@@ -1,0 +1,20 @@
+"""What resolution is told of every policy, in order of application; apart from the catalogue, so that
+whoever only needs the kinds does not load resolution.
+"""
+
+from kuma.policies.meshcircuitbreaker.placement import PLACEMENT as CIRCUIT_BREAKER
+from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
+from kuma.policies.meshretry.placement import PLACEMENT as RETRY
+from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
+from kuma.policies.meshtimeout.placement import PLACEMENT as TIMEOUT
+from kuma.policies.meshtrafficpermission.placement import PLACEMENT as PERMISSION
+from kuma.resolve.placement import Placement
+
+PLACEMENTS: tuple[Placement, ...] = (
+    HTTP_ROUTE,
+    TCP_ROUTE,
+    TIMEOUT,
+    PERMISSION,
+    CIRCUIT_BREAKER,
+    RETRY,
+)

@@ -1,0 +1,166 @@
+"""The rules in force for one Dataplane, with the policies that they come from, in the JSON form of
+`/_rules`. The same functions made the plan.
+
+Source: reference 2.2.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kuma.plan.origin import Origin
+from kuma.resolve.match import Matched, matched_policies
+from kuma.resolve.placement import InboundRule, Placement, Rule
+from kuma.resolve.resource_rules import ResourceRule, resource_rules
+from kuma.resolve.rules import from_rules, to_rules
+from kuma.resolve.subject import Subject, subject_of
+from kuma.resolve.view import MeshView
+from kuma.resources.kinds.dataplane import DataplaneSpec
+from kuma.resources.kinds.dataplane.model import Inbound
+from kuma.resources.kinds.mesh import MESH, MeshServicesMode
+from kuma.resources.resource import AnyResource, Resource
+
+Json = dict[str, Any]
+
+
+def explain_rules(view: MeshView, name: str) -> Json | None:
+    """None: there is no such Dataplane."""
+    dataplane = view.dataplane(name)
+    subject = subject_of(view, name)
+    if dataplane is None or subject is None:
+        return None
+    rules = [_explain_kind(view, placement, dataplane, subject) for placement in view.placements]
+    return {
+        "resource": _meta(dataplane),
+        "httpMatches": _http_matches(view, subject),
+        "rules": [each for each in rules if each is not None],
+    }
+
+
+def selects(view: MeshView, policy: AnyResource, dataplane: str) -> bool:
+    """Whether the top-level target of `policy` selects the Dataplane; shadow policies included."""
+    subject = subject_of(view, dataplane)
+    if subject is None:
+        return False
+    return policy.name in matched_policies(view, policy.kind.name, subject, True).names
+
+
+def _explain_kind(
+    view: MeshView, placement: Placement, dataplane: Resource[DataplaneSpec], subject: Subject
+) -> Json | None:
+    kind, traits = placement.name, placement.kind.policy
+    matched = matched_policies(view, kind, subject)
+    meta = _metas(view, kind)
+    sending: tuple[Rule, ...] = ()
+    resources: tuple[ResourceRule, ...] = ()
+    if traits is not None and traits.has_to:
+        sending = to_rules(view, kind, matched.names).by_tags
+        resources = resource_rules(view, kind, matched.names)
+    if _is_exclusive(view):
+        sending = ()
+    by_tags, by_match = [], []
+    for position, inbound in _by_port(dataplane):
+        found = from_rules(view, kind, matched.names_for(position)).rules
+        if found.by_tags:
+            rules = [_rule(rule, meta) for rule in found.by_tags]
+            by_tags.append({"inbound": _inbound(inbound), "rules": rules})
+        if found.by_match:
+            matches = [_inbound_rule(rule, meta) for rule in found.by_match]
+            by_match.append({"inbound": _inbound(inbound), "rules": matches})
+    if not (sending or resources or by_tags or by_match):
+        return None
+    return {
+        "type": kind,
+        "toRules": [_rule(rule, meta) for rule in sending],
+        "toResourceRules": [_resource_rule(view, rule, meta) for rule in resources],
+        "fromRules": by_tags,
+        "inboundRules": by_match,
+        "warnings": _warnings(matched),
+    }
+
+
+def _is_exclusive(view: MeshView) -> bool:
+    """Then no destination is known by its tags, so rules by tags apply to nothing."""
+    mesh = view.mesh()
+    services = mesh.spec.mesh_services if mesh is not None else None
+    return services is not None and services.mode is MeshServicesMode.EXCLUSIVE
+
+
+def _by_port(dataplane: Resource[DataplaneSpec]) -> list[tuple[int, Inbound]]:
+    inbounds = enumerate(dataplane.spec.networking.inbound)
+    return sorted(inbounds, key=lambda each: each[1].port)
+
+
+def _rule(rule: Rule, meta: Callable[[Origin], Json]) -> Json:
+    resources = dict.fromkeys((origin.kind, origin.mesh, origin.name) for origin in rule.origins)
+    return {
+        "matchers": [
+            {"key": tag.key, "value": tag.value, "not": tag.negated} for tag in rule.subset
+        ],
+        "conf": rule.conf.to_json(),
+        "origin": [meta(Origin(*resource)) for resource in resources],
+    }
+
+
+def _inbound_rule(rule: InboundRule, meta: Callable[[Origin], Json]) -> Json:
+    match = {} if rule.match is None else {"match": rule.match.to_json()}
+    return {**match, "conf": [rule.conf.to_json()], "origin": _origins((rule.origin,), meta)}
+
+
+def _resource_rule(view: MeshView, rule: ResourceRule, meta: Callable[[Origin], Json]) -> Json:
+    kind, mesh, name = rule.resource
+    found = view.mesh() if kind == MESH.name else _find(view.policies(kind), name)
+    labels = {} if found is None else dict(found.labels)
+    return {
+        "resourceMeta": {"type": kind, "mesh": mesh, "name": name, "labels": labels},
+        "resourceSectionName": "",
+        "conf": [conf.to_json() for conf in rule.confs],
+        "origin": _origins(rule.origins, meta),
+    }
+
+
+def _origins(origins: Sequence[Origin], meta: Callable[[Origin], Json]) -> list[Json]:
+    return [{"resourceMeta": meta(origin), "ruleIndex": origin.rule or 0} for origin in origins]
+
+
+def _metas(view: MeshView, kind: str) -> Callable[[Origin], Json]:
+    policies: Mapping[str, AnyResource] = {each.name: each for each in view.policies(kind)}
+    return lambda origin: _meta(policies[origin.name])
+
+
+def _meta(resource: AnyResource | Resource[Any]) -> Json:
+    return {
+        "type": resource.kind.name,
+        "mesh": resource.mesh,
+        "name": resource.name,
+        "labels": dict(resource.labels),
+    }
+
+
+def _find(resources: Iterable[AnyResource], name: str) -> AnyResource | None:
+    return next((each for each in resources if each.name == name), None)
+
+
+def _inbound(inbound: Inbound) -> Json:
+    name = {"name": inbound.name} if inbound.name else {}
+    return {**name, "port": inbound.port, "tags": dict(inbound.tags)}
+
+
+def _warnings(matched: Matched) -> list[str]:
+    return [
+        f"unable to resolve TargetRef on policy: mesh:{each.origin.mesh} name:{each.origin.name} "
+        f'error:"{each.message}"'
+        for each in matched.diagnostics
+    ]
+
+
+def _http_matches(view: MeshView, subject: Subject) -> list[Json]:
+    """What stands behind the hashes by which rules speak of routes."""
+    found: dict[str, Any] = {}
+    for placement in view.placements:
+        if placement.rule_hashes is None:
+            continue
+        policies = matched_policies(view, placement.name, subject).names
+        for rule in to_rules(view, placement.name, policies).by_tags:
+            matches = [each["matches"] for each in rule.conf.to_json().get("rules", ())]
+            found.update(zip(placement.rule_hashes(rule.conf), matches, strict=True))
+    return [{"hash": text, "match": found[text]} for text in sorted(found)]
