@@ -5,7 +5,7 @@ plans share a part share the serialized resource, and a part that is in no plan 
 forgotten with its last reader.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kuma.envoy.render import Renderer
@@ -22,9 +22,10 @@ from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
 from kuma.plan.endpoint import EndpointSet
-from kuma.plan.proxy import Admin, Destination, Eds, Identity, Inbound, Outbound, ProxyPlan
+from kuma.plan.proxy import Admin, Destination, Eds, Identity, Inbound, Outbound
 from kuma.resolve.endpoints import resolve_endpoints
 from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
 from kuma.resources.kinds.mesh.ca_backends import parse_expiration
 
@@ -40,6 +41,8 @@ class Outcome:
 
 
 class Compiler:
+    """`admin_secrets` are what the admin listener's TLS needs."""
+
     def __init__(
         self,
         engine: Engine,
@@ -55,54 +58,50 @@ class Compiler:
     def outcome(self, key: ProxyKey) -> Outcome:
         """The query of one proxy."""
         view = self._view_of(key.mesh)
-        plan = self.plan(key)
-        resources = list(self._parts(view, key, plan))
-        return Outcome(as_snapshot(resources), wanted_certificate(view, key.name))
+        traits: Traits = self._engine.read(traits_input(key)) or Traits()
+        issued: Issued | None = self._engine.read(certificate_input(key))
+        parts = self._parts(view, key.name, traits, issued)
+        return Outcome(as_snapshot(parts), wanted_certificate(view, key.name))
 
-    def plan(self, key: ProxyKey) -> ProxyPlan:
-        traits = self.traits(key)
-        return resolve_proxy(self._view_of(key.mesh), key.name, traits.features)
-
-    def traits(self, key: ProxyKey) -> Traits:
-        found: Traits | None = self._engine.read(traits_input(key))
-        return found or Traits()
+    def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
+        """The configuration over another view ("what if"), without a certificate."""
+        return as_snapshot(self._parts(view, name, traits, None))
 
     def authority(self, mesh: str) -> CertificateAuthority:
-        """Raises NoIdentity or BadKeyPair."""
+        """Raises IdentityError."""
         return _authority(self._view_of(mesh))
 
-    def _parts(self, view: TrackedView, key: ProxyKey, plan: ProxyPlan) -> Iterable[EnvoyResource]:
-        traits = self.traits(key)
+    def _parts(
+        self, view: MeshView, name: str, traits: Traits, issued: Issued | None
+    ) -> Iterator[EnvoyResource]:
+        plan = resolve_proxy(view, name, traits.features)
         for inbound in plan.inbounds:
-            yield from self._render(_render_inbound, inbound)
+            yield from self._render(view, _render_inbound, inbound)
         for outbound in plan.outbounds:
-            yield from self._render(_render_outbound, outbound)
+            yield from self._render(view, _render_outbound, outbound)
         for destination in plan.destinations:
-            yield from self._render(_render_destination, destination, traits.system_ca_path)
+            yield from self._render(view, _render_destination, destination, traits.system_ca_path)
             if isinstance(destination.endpoints, Eds):
                 endpoints = resolve_endpoints(view, destination.service, destination.tags)
-                yield from self._render(_render_endpoints, destination.name, endpoints)
-        if plan.identity is not None:
-            yield from self._identity(view, key, plan.identity)
-        if (admin := admin_of(view, key, traits)) is not None:
-            yield from self._render(_render_admin, admin)
+                yield from self._render(view, _render_endpoints, destination.name, endpoints)
+        if plan.identity is not None and (bundle := trust_bundle(view)) is not None:
+            yield from self._render(view, _render_ca, plan.identity.ca_secret, bundle)
+            if issued is not None:
+                yield self._certificate(plan.identity, issued)
+        if (admin := admin_of(view, name, traits)) is not None:
+            yield from self._render(view, _render_admin, admin)
             yield from self._admin_secrets()
 
-    def _identity(self, view: TrackedView, key: ProxyKey, identity: Identity) -> Rendered:
-        issued: Issued | None = self._engine.read(certificate_input(key))
-        bundle = trust_bundle(view)
-        if issued is None or bundle is None:
-            return ()
-        return (
-            *self._render(_render_ca, identity.ca_secret, bundle),
-            self._renderer.certificate(
-                identity.identity_secret,
-                chain=issued.certificate.chain_pem,
-                key=issued.certificate.key,
-            ),
+    def _certificate(self, identity: Identity, issued: Issued) -> EnvoyResource:
+        """The proxy's own: shared with nobody, so not remembered apart."""
+        certificate = issued.certificate
+        return self._renderer.certificate(
+            identity.identity_secret, chain=certificate.chain_pem, key=certificate.key
         )
 
-    def _render(self, render: Callable[..., Rendered], *part: Any) -> Rendered:
+    def _render(self, view: MeshView, render: Callable[..., Rendered], *part: Any) -> Rendered:
+        if not isinstance(view, TrackedView):
+            return render(self._renderer, *part)
         rendered: Rendered = self._engine.query(render, self._renderer, *part)
         return rendered
 
@@ -114,9 +113,9 @@ def as_snapshot(resources: Iterable[EnvoyResource]) -> Snapshot:
     return Snapshot(by_type)
 
 
-def admin_of(view: TrackedView, key: ProxyKey, traits: Traits) -> Admin | None:
+def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
     """The listener through which the control plane reaches Envoy's admin interface."""
-    dataplane = view.dataplane(key.name)
+    dataplane = view.dataplane(name)
     if dataplane is None or not traits.readiness_port:
         return None
     networking = dataplane.spec.networking
@@ -132,7 +131,7 @@ def admin_of(view: TrackedView, key: ProxyKey, traits: Traits) -> Admin | None:
 
 
 @derived
-def wanted_certificate(view: TrackedView, name: str) -> Wanted | None:
+def wanted_certificate(view: MeshView, name: str) -> Wanted | None:
     """None without mutual TLS, without a Dataplane, or for one that has no identity. A CA that is
     missing or broken still gives a wish, with an empty root, so that issuing fails where it is
     retried and told."""
@@ -155,7 +154,7 @@ def wanted_certificate(view: TrackedView, name: str) -> Wanted | None:
 
 
 @derived
-def enabled_backend(view: TrackedView) -> CertificateAuthorityBackend | None:
+def enabled_backend(view: MeshView) -> CertificateAuthorityBackend | None:
     """The CA backend of the mesh that is in force; None without mutual TLS."""
     mesh = view.mesh()
     mtls = mesh.spec.mtls if mesh is not None else None
@@ -167,7 +166,7 @@ def enabled_backend(view: TrackedView) -> CertificateAuthorityBackend | None:
 
 
 @derived
-def trust_bundle(view: TrackedView) -> bytes | None:
+def trust_bundle(view: MeshView) -> bytes | None:
     """What the proxies of the mesh trust, in PEM; None while there is no usable CA."""
     try:
         return _authority(view).bundle_pem
@@ -176,7 +175,7 @@ def trust_bundle(view: TrackedView) -> bytes | None:
 
 
 @derived
-def _authority(view: TrackedView) -> CertificateAuthority:
+def _authority(view: MeshView) -> CertificateAuthority:
     """Raises IdentityError."""
     backend = enabled_backend(view)
     if backend is None:
@@ -184,7 +183,7 @@ def _authority(view: TrackedView) -> CertificateAuthority:
     return load_authority(_key_pair(view, backend))
 
 
-def _key_pair(view: TrackedView, backend: CertificateAuthorityBackend) -> KeyPair:
+def _key_pair(view: MeshView, backend: CertificateAuthorityBackend) -> KeyPair:
     mesh = view.mesh_name
     names = builtin.cert_secret_key(mesh, backend.name), builtin.key_secret_key(mesh, backend.name)
     cert, key = (view.secret(each.name) for each in names)

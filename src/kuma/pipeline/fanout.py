@@ -10,7 +10,7 @@ keeps its last good snapshot, and the failure is logged and counted; others do n
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -38,14 +38,17 @@ class ProxyKey(NamedTuple):
     name: str
 
 
-class Outcome(Protocol):
-    """What a proxy's query gives: its snapshot, and what it still lacks for a better one."""
+class HasSnapshot(Protocol):
+    """What a proxy's query gives: its snapshot, and whatever `prepare` needs to know."""
 
     @property
     def snapshot(self) -> Snapshot: ...
 
 
-class _Proxy:
+O = TypeVar("O", bound=HasSnapshot)  # noqa: E741 - for outcome
+
+
+class _Proxy(Generic[O]):
     __slots__ = ("fresh", "key", "observation", "queued", "sinks", "snapshot")
 
     def __init__(self, key: ProxyKey) -> None:
@@ -54,24 +57,24 @@ class _Proxy:
         self.fresh: list[Sink] = []
         self.snapshot: Snapshot | None = None
         self.queued = False
-        self.observation: Observation[Outcome]
+        self.observation: Observation[O]
 
 
-class Fanout:
+class Fanout(Generic[O]):
     """`compute(key)` is the query of one proxy; `prepare(key, outcome)` gets what the outcome asks
     for (a certificate) and says whether that makes a second look worthwhile."""
 
     def __init__(
         self,
         engine: Engine,
-        compute: Callable[[ProxyKey], Outcome],
-        prepare: Callable[[ProxyKey, Outcome], bool],
+        compute: Callable[[ProxyKey], O],
+        prepare: Callable[[ProxyKey, O], bool],
     ) -> None:
         self._engine = engine
         self._compute = compute
         self._prepare = prepare
-        self._proxies: dict[ProxyKey, _Proxy] = {}
-        self._queue: list[_Proxy] = []
+        self._proxies: dict[ProxyKey, _Proxy[O]] = {}
+        self._queue: list[_Proxy[O]] = []
         self._woken = asyncio.Event()
         self.rounds = 0
 
@@ -108,13 +111,13 @@ class Fanout:
             await self._round()
             self._engine.collect()
 
-    def _enqueue(self, proxy: _Proxy) -> None:
+    def _enqueue(self, proxy: _Proxy[O]) -> None:
         if not proxy.queued:
             proxy.queued = True
             self._queue.append(proxy)
             self._woken.set()
 
-    def _detach(self, proxy: _Proxy, sink: Sink) -> None:
+    def _detach(self, proxy: _Proxy[O], sink: Sink) -> None:
         proxy.sinks.remove(sink)
         if sink in proxy.fresh:
             proxy.fresh.remove(sink)
@@ -135,7 +138,7 @@ class Fanout:
                 await asyncio.sleep(0)
                 pause_at = perf_counter() + SLICE
 
-    def _bring_up_to_date(self, proxy: _Proxy) -> None:
+    def _bring_up_to_date(self, proxy: _Proxy[O]) -> None:
         try:
             with GENERATIONS.time():
                 outcome = proxy.observation.value()
@@ -153,7 +156,7 @@ class Fanout:
         self._deliver(proxy, outcome.snapshot)
 
     @staticmethod
-    def _deliver(proxy: _Proxy, snapshot: Snapshot) -> None:
+    def _deliver(proxy: _Proxy[Any], snapshot: Snapshot) -> None:
         sinks = proxy.fresh if snapshot is proxy.snapshot else tuple(proxy.sinks)
         proxy.snapshot = snapshot
         for sink in tuple(sinks):

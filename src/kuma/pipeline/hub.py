@@ -83,7 +83,7 @@ class Hub:
         engine: Engine,
         replica: Replica,
         registry: Registry,
-        fanout: Fanout,
+        fanout: Fanout[Any],
         certificates: Certificates,
         tracker: Tracker,
         registrar: Registrar,
@@ -150,7 +150,7 @@ class Hub:
         self._registrar.keep(key)
         self._engine.set(traits_input(key), traits_of(node.metadata))
         self._streams.setdefault(key, []).append(stream)
-        stream.subscription = self.tracker.connected(key, _version(node.metadata))
+        stream.subscription = self.tracker.connected(key, _version(node.metadata), node.metadata)
         if (issued := self._certificates.find(key)) is not None:
             self.tracker.certified(key, issued)
         stream.detach = self._fanout.attach(key, sink)

@@ -32,6 +32,9 @@ from kuma.resources.store import Create, Store, Update, Write
 
 log = structlog.get_logger("pipeline.insights")
 
+_OWN = ("dataplane.resource", "version")
+"""Metadata that other resources and the subscription tell already."""
+
 BATCH = 200
 """Insights in one commit."""
 
@@ -65,14 +68,16 @@ class Tracker:
         self._woken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
-    def connected(self, key: ProxyKey, version: dict[str, Any]) -> str:
+    def connected(self, key: ProxyKey, version: dict[str, Any], metadata: Mapping[str, Any]) -> str:
         """A stream began; the subscription's id, to be given back with what it does."""
         known = self._insight(key)
         generation = max((s.generation for s in known.subscriptions), default=0) + 1 if known else 1
         subscription = Subscription(
             str(uuid.uuid4()), self._instance, self._clock.now(), generation, version
         )
-        self._tracked.setdefault(key, _Tracked()).subscriptions[subscription.id] = subscription
+        tracked = self._tracked.setdefault(key, _Tracked())
+        tracked.subscriptions[subscription.id] = subscription
+        tracked.metadata = metadata
         self._mark(key, urgent=True)
         return subscription.id
 
@@ -172,6 +177,8 @@ class Tracker:
         document["subscriptions"] = by_age[-self._limit :] if self._limit else []
         if tracked.mtls is not None:
             document["mTLS"] = tracked.mtls
+        if tracked.metadata:
+            document["metadata"] = {k: v for k, v in tracked.metadata.items() if k not in _OWN}
         return DataplaneInsightSpec.model_validate(document)
 
     def _settle(self, key: ProxyKey) -> None:

@@ -1,6 +1,7 @@
 """A MeshView whose reads the engine records: resolution over it is incremental by itself."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kuma.kit.incremental import Engine
@@ -71,6 +72,14 @@ class TrackedView:
         if found is None or not isinstance(found.spec, SecretSpec):
             return None
         return SecretBytes(found.spec.data or b"")
+
+    def file(self, path: str) -> bytes | None:
+        """Read whenever a resource that names it is resolved; a change of the file alone is not
+        noticed."""
+        try:
+            return Path(path).read_bytes()
+        except OSError:
+            return None
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
         return self.engine.query(compute, self, *args)

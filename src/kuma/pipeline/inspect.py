@@ -1,0 +1,156 @@
+"""Answers for people: what the control plane makes of a proxy, and what its Envoy says.
+
+The same functions that make the configuration explain it. Implements the API's `Inspector`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jsonpatch
+
+from kuma.envoy.show import snapshot_as_json
+from kuma.pipeline.compile import Compiler
+from kuma.pipeline.traits import Traits, traits_of
+from kuma.pipeline.view import TrackedView
+from kuma.resolve.explain import attached_policies, explain_rules, is_selected
+from kuma.resolve.placement import Placement
+from kuma.resolve.view import PlainMeshView
+from kuma.resources import labels as well_known
+from kuma.resources.errors import NotFound, Unavailable
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.meta import ResourceKey
+from kuma.resources.registry import Registry
+from kuma.resources.replica import Replica
+from kuma.resources.resource import AnyResource
+
+
+class AdminClient(Protocol):
+    async def get(self, address: str, port: int, path: str) -> bytes:
+        """What Envoy's admin interface answers. Raises Unavailable with the reason."""
+
+
+class Inspection:
+    """See `Inspector` of the API for what each method answers."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        registry: Registry,
+        compiler: Compiler,
+        view_of: Callable[[str], TrackedView],
+        admin: AdminClient,
+    ) -> None:
+        self._replica = replica
+        self._registry = registry
+        self._compiler = compiler
+        self._view_of = view_of
+        self._admin = admin
+
+    def rules(self, mesh: str, name: str) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return explain_rules(self._view_of(mesh), name)
+
+    def config(self, mesh: str, name: str, *, shadow: bool, include_diff: bool) -> dict[str, Any]:
+        traits = self._traits(mesh, name)
+        real = self._config_over(self._plain_view(mesh, shadow=False), name, traits)
+        shown = (
+            self._config_over(self._plain_view(mesh, shadow=True), name, traits) if shadow else real
+        )
+        answer: dict[str, Any] = {"xds": shown}
+        if include_diff:
+            answer["diff"] = [_as_item(each) for each in jsonpatch.make_patch(real, shown)]
+        return answer
+
+    def policies(self, mesh: str, name: str) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return attached_policies(self._view_of(mesh), name)
+
+    def selected_dataplanes(self, policy: AnyResource) -> Sequence[AnyResource]:
+        view = self._view_of(policy.mesh)
+        return [
+            dataplane
+            for dataplane in self._replica.list(DATAPLANE, policy.mesh)
+            if is_selected(view, policy, dataplane.name)
+        ]
+
+    async def envoy_admin(
+        self,
+        mesh: str,
+        name: str,
+        what: str,
+        format: str,  # noqa: A002
+        include_eds: bool,
+    ) -> bytes:
+        dataplane = self._dataplane(mesh, name)
+        networking = dataplane.networking
+        port = networking.admin.port if networking.admin else 0
+        port = port or self._traits(mesh, name).admin_port
+        if not port:
+            raise Unavailable(f'dataplane "{name}" has no admin port')
+        return await self._admin.get(
+            networking.address, port, _admin_path(what, format, include_eds)
+        )
+
+    def _config_over(self, view: PlainMeshView, name: str, traits: Traits) -> dict[str, Any]:
+        return snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
+
+    def _plain_view(self, mesh: str, *, shadow: bool) -> PlainMeshView:
+        """The mesh as it is, or as it would be if policies with the effect shadow had effect."""
+        tracked = self._view_of(mesh)
+        resources = [
+            _without_effect(found) if shadow and kind.is_target_ref_policy else found
+            for kind in self._registry
+            for found in self._replica.list(kind, mesh if kind.is_mesh_scoped else None)
+        ]
+        return _View(tracked, resources, tracked.placements)
+
+    def _dataplane(self, mesh: str, name: str) -> DataplaneSpec:
+        key = ResourceKey(DATAPLANE.name, mesh, name)
+        found = self._replica.find(key)
+        if found is None or not isinstance(found.spec, DataplaneSpec):
+            raise NotFound(key)
+        return found.spec
+
+    def _traits(self, mesh: str, name: str) -> Traits:
+        """What the proxy said of itself when it connected last, to any instance."""
+        self._dataplane(mesh, name)
+        key = ResourceKey(DATAPLANE_INSIGHT.name, mesh, name)
+        found = self._replica.find(key)
+        if found is None or not isinstance(found.spec, DataplaneInsightSpec):
+            raise NotFound(key)
+        return traits_of(found.spec.metadata or {})
+
+
+class _View(PlainMeshView):
+    """Readiness for mutual TLS is as the tracked view sees it."""
+
+    def __init__(
+        self,
+        tracked: TrackedView,
+        resources: Sequence[AnyResource],
+        placements: tuple[Placement, ...],
+    ) -> None:
+        super().__init__(
+            resources, mesh=tracked.mesh_name, zone=tracked.zone, placements=placements
+        )
+        self._tracked = tracked
+
+    def is_tls_ready(self, service: str) -> bool:
+        return self._tracked.is_tls_ready(service)
+
+
+def _without_effect(policy: AnyResource) -> AnyResource:
+    if well_known.EFFECT not in policy.labels:
+        return policy
+    return policy.with_labels({k: v for k, v in policy.labels.items() if k != well_known.EFFECT})
+
+
+def _as_item(operation: dict[str, Any]) -> dict[str, Any]:
+    return {key: operation[key] for key in ("op", "path", "from", "value") if key in operation}
+
+
+def _admin_path(what: str, form: str, include_eds: bool) -> str:
+    if what == "xds":
+        return "/config_dump?include_eds" if include_eds else "/config_dump"
+    return f"/{what}?format=json" if form == "json" else f"/{what}"
