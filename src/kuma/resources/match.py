@@ -76,7 +76,7 @@ def find_subdomain_errors(text: str) -> tuple[str, ...]:
     """What keeps `text` from being a DNS subdomain, in Kubernetes' words. Source: RFC 1123."""
     found = []
     if len(text) > 253:
-        found.append("must be no more than 253 characters")
+        found.append("must be no more than 253 bytes")
     if not _SUBDOMAIN.fullmatch(text):
         found.append(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
