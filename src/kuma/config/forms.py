@@ -202,8 +202,8 @@ def form_of(annotation: Any, metadata: Sequence[Any]) -> Form:
 
 
 def choice(allowed: list[str]) -> Form:
-    shown = " or ".join(f'"{each}"' for each in allowed)
-    expected = shown if len(allowed) < 3 else f"one of {shown.replace(' or ', ', ')}"
+    shown = [f'"{each}"' if each else "empty" for each in allowed]
+    expected = " or ".join(shown) if len(shown) < 3 else f"one of {', '.join(shown)}"
 
     def read(raw: object) -> str:
         text = _text(raw)

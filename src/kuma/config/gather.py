@@ -122,12 +122,11 @@ def _unknown_key(
     declared: Iterable[Setting | Heading],
     file: str,
 ) -> str:
-    """Beside it first: most mistakes are typing ones; then anywhere: the wrong section."""
-    here = [".".join(each) for each in siblings]
-    anywhere = {".".join(each.path).lower(): ".".join(each.path) for each in declared}
-    nearest = get_close_matches(path, here, n=1, cutoff=0.75) or [
-        anywhere[found] for found in get_close_matches(path.lower(), anywhere, n=1, cutoff=0.6)
-    ]
+    """Beside it first: most mistakes are typing ones; then the same name in one other section."""
+    near = get_close_matches(path, [".".join(each) for each in siblings], n=1, cutoff=0.75)
+    last = path.rpartition(".")[2].lower()
+    same = [".".join(each.path) for each in declared if each.path[-1].lower() == last]
+    nearest = near or (same if len(same) == 1 else [])
     hint = f", did you mean {nearest[0]}?" if nearest else ""
     return f"{path} in {file}: unknown setting{hint}"
 

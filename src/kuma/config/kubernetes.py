@@ -187,7 +187,7 @@ class Injector(Section):
         env="KUMA_RUNTIME_KUBERNETES_SIDECAR_TRAFFIC",
     )
     builtin_dns: BuiltinDns = section(BuiltinDns, "DNS.", key="builtinDNS")
-    ebpf: Ebpf = section(Ebpf, "eBPF.")
+    ebpf: Ebpf = section(Ebpf, "Redirection by eBPF.")
     ignored_service_selector_labels: Texts = setting(
         (), "Labels that do not count when a Service selects Pods."
     )
