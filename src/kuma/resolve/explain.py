@@ -11,9 +11,10 @@ from kuma.plan.origin import Origin
 from kuma.resolve.match import Matched, matched_policies
 from kuma.resolve.placement import InboundRule, Placement, Rule
 from kuma.resolve.resource_rules import ResourceRule, resource_rules
-from kuma.resolve.rules import from_rules, to_rules
+from kuma.resolve.rules import from_rules, named_policies, to_rules
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import MeshView
+from kuma.resources.codec import to_document
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.kinds.dataplane.model import Inbound
 from kuma.resources.kinds.mesh import MESH, MeshServicesMode
@@ -22,12 +23,12 @@ from kuma.resources.resource import AnyResource, Resource
 Json = dict[str, Any]
 
 
-def explain_rules(view: MeshView, name: str) -> Json | None:
-    """None: there is no such Dataplane."""
+def explain_rules(view: MeshView, name: str) -> Json:
+    """Empty: there is no such Dataplane."""
     dataplane = view.dataplane(name)
     subject = subject_of(view, name)
     if dataplane is None or subject is None:
-        return None
+        return {}
     rules = [_explain_kind(view, placement, dataplane, subject) for placement in view.placements]
     return {
         "resource": _meta(dataplane),
@@ -36,12 +37,31 @@ def explain_rules(view: MeshView, name: str) -> Json | None:
     }
 
 
-def selects(view: MeshView, policy: AnyResource, dataplane: str) -> bool:
+def is_selected(view: MeshView, policy: AnyResource, dataplane: str) -> bool:
     """Whether the top-level target of `policy` selects the Dataplane; shadow policies included."""
     subject = subject_of(view, dataplane)
     if subject is None:
         return False
     return policy.name in matched_policies(view, policy.kind.name, subject, True).names
+
+
+def attached_policies(view: MeshView, name: str) -> Json:
+    """The policies that select the Dataplane, by kind, in the form of `dataplanes/{name}/policies`."""
+    subject = subject_of(view, name)
+    kinds = (
+        {}
+        if subject is None
+        else {p.name: _attached(view, p.name, subject) for p in view.placements}
+    )
+    found = {kind: policies for kind, policies in sorted(kinds.items()) if policies}
+    items = [{"type": "dataplane", "matchedPolicies": found}] if found else []
+    return {"kind": "SidecarDataplane", "total": len(items), "items": items}
+
+
+def _attached(view: MeshView, kind: str, subject: Subject) -> list[Json]:
+    names = matched_policies(view, kind, subject).names
+    documents = (to_document(policy) for policy in named_policies(view, kind, names))
+    return [{key: text for key, text in each.items() if key != "spec"} for each in documents]
 
 
 def _explain_kind(
