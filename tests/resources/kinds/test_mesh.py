@@ -95,6 +95,19 @@ def test_these_are_valid(spec: dict[str, Any]) -> None:
             [("mtls.backends[0].conf.caCert.expiration", FORMAT)],
         ),
         (
+            mtls(
+                builtin(
+                    conf={"caCert": {"RSAbits": 1024, "expiration": "0"}},
+                    dpCert={"rotation": {"expiration": "999ms"}},
+                )
+            ),
+            [
+                ("mtls.backends[0].dpCert.rotation.expiration", "must be 1s or more"),
+                ("mtls.backends[0].conf.caCert.RSAbits", "must be in the range [2048, 8192]"),
+                ("mtls.backends[0].conf.caCert.expiration", "must be 1s or more"),
+            ],
+        ),
+        (
             provided(),
             [
                 ("mtls.backends[0].conf.cert", "has to be defined"),

@@ -1,7 +1,7 @@
 """What makes a Mesh invalid by itself; `admission` adds what depends on other resources."""
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import timedelta
 
 from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.mesh.ca_backends import (
@@ -21,7 +21,7 @@ from kuma.resources.kinds.mesh.model import (
 from kuma.resources.kinds.rules import check_selector, is_dns_name
 from kuma.resources.kinds.unsupported import Unsupported, find_unsupported
 from kuma.resources.resource import Resource
-from kuma.resources.spec import SpecModel, parse_spec
+from kuma.resources.spec import parse_spec
 from kuma.resources.violation import Violation, at
 
 UNSUPPORTED = (
@@ -36,6 +36,8 @@ UNSUPPORTED = (
 
 _MAX_BACKENDS = 1
 _MAX_BACKEND_NAME = 255
+_MIN_EXPIRATION = timedelta(seconds=1)
+_RSA_BITS = range(2048, 8193)
 
 
 def validate_mesh(resource: Resource[MeshSpec]) -> tuple[Violation, ...]:
@@ -78,10 +80,14 @@ def _check_backend(backend: CertificateAuthorityBackend, mesh: str) -> Iterator[
 
 
 def _check_expiration(path: str, text: str) -> Iterator[Violation]:
+    """Differs from Kuma: it accepts certificates that expire as they are issued."""
     try:
-        parse_expiration(text)
+        expiration = parse_expiration(text)
     except ValueError:
         yield Violation(path, "has to be a valid format")
+        return
+    if expiration < _MIN_EXPIRATION:
+        yield Violation(path, "must be 1s or more")
 
 
 def _check_builtin_name(name: str, mesh: str) -> Iterator[Violation]:
@@ -94,14 +100,21 @@ def _check_builtin_name(name: str, mesh: str) -> Iterator[Violation]:
 
 
 def _check_builtin(backend: CertificateAuthorityBackend) -> Iterator[Violation]:
-    conf, violations = _conf(BuiltinConf, backend)
+    """Differs from Kuma: keys that are too weak for TLS, or take minutes to make, are refused."""
+    conf, violations = parse_spec(BuiltinConf, backend.conf or {})
     yield from violations
-    if conf is not None and conf.ca_cert is not None and conf.ca_cert.expiration:
+    if conf is None or conf.ca_cert is None:
+        return
+    bits = conf.ca_cert.rsa_bits
+    if bits is not None and bits not in _RSA_BITS:
+        message = f"must be in the range [{_RSA_BITS.start}, {_RSA_BITS.stop - 1}]"
+        yield Violation("caCert.RSAbits", message)
+    if conf.ca_cert.expiration:
         yield from _check_expiration("caCert.expiration", conf.ca_cert.expiration)
 
 
 def _check_provided(backend: CertificateAuthorityBackend) -> Iterator[Violation]:
-    conf, violations = _conf(ProvidedConf, backend)
+    conf, violations = parse_spec(ProvidedConf, backend.conf or {})
     yield from violations
     if conf is not None:
         yield from at("cert", _check_source(conf.cert))
@@ -117,13 +130,6 @@ def _check_source(source: DataSource | None) -> Iterator[Violation]:
     elif source.is_empty:
         [name] = source.to_json()
         yield Violation(name, "cannot be empty")
-
-
-def _conf(
-    model: type[Any], backend: CertificateAuthorityBackend
-) -> tuple[Any | None, tuple[Violation, ...]]:
-    assert issubclass(model, SpecModel)
-    return parse_spec(model, backend.conf or {})
 
 
 def _check_constraints(constraints: DataplaneProxyConstraints) -> Iterator[Violation]:
