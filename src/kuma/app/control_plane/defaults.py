@@ -123,7 +123,11 @@ def secrets_of_mesh(
         found.append(signing_key_secret(family, generate_signing_key(), now=now))
     spec: MeshSpec = mesh.spec
     for backend in spec.mtls.backends if spec.mtls else ():
-        exists = replica.find(builtin.cert_secret_key(mesh.name, backend.name)) is not None
+        keys = (
+            builtin.cert_secret_key(mesh.name, backend.name),
+            builtin.key_secret_key(mesh.name, backend.name),
+        )
+        exists = all(replica.find(key) is not None for key in keys)
         if backend.type == "builtin" and not exists:
             pair = _new_root(mesh.name, backend, clock)
             found += builtin.secrets_for(mesh.name, backend.name, pair=pair, now=now)
