@@ -1,0 +1,217 @@
+"""The pipeline's incremental result is, byte for byte, what resolution from scratch gives."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kuma.envoy.render import Renderer
+from kuma.kit.incremental import Engine
+from kuma.pipeline.compile import Compiler
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.index import Index
+from kuma.pipeline.traits import Traits
+from kuma.pipeline.view import TrackedView
+from kuma.policies.catalogue import POLICIES
+from kuma.policies.placements import PLACEMENTS
+from kuma.policies.shapers import SHAPERS
+from kuma.resolve.view import PlainMeshView
+from kuma.resources.resource import AnyResource
+from kuma.resources.store import Change
+from tests.support.builders import (
+    a_dataplane,
+    a_mesh,
+    a_resource,
+    an_external_service,
+)
+
+KINDS = {kind.name: kind for kind in POLICIES}
+SERVICES = ["web", "api", "db"]
+
+
+class World:
+    """Both sides fed with the same resources."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.index = Index(self.engine, KINDS)
+        self.views: dict[str, TrackedView] = {}
+        self.compiler = Compiler(self.engine, Renderer(SHAPERS), self.view, lambda: ())
+        self.resources: dict[Any, AnyResource] = {}
+        self.observed: dict[str, Any] = {}
+        self.told: list[str] = []
+
+    def view(self, mesh: str) -> TrackedView:
+        if mesh not in self.views:
+            self.views[mesh] = TrackedView(
+                self.engine, mesh=mesh, zone="default", placements=PLACEMENTS
+            )
+        return self.views[mesh]
+
+    def put(self, *resources: AnyResource) -> None:
+        self.index.changed([Change(each.key, each) for each in resources])
+        self.resources |= {each.key: each for each in resources}
+
+    def delete(self, *resources: AnyResource) -> None:
+        self.index.changed([Change(each.key, None) for each in resources])
+        for each in resources:
+            self.resources.pop(each.key, None)
+
+    def snapshot(self, name: str) -> Any:
+        if name not in self.observed:
+            self.observed[name] = self.engine.observe(
+                lambda: self.told.append(name), self.compiler.outcome, ProxyKey("default", name)
+            )
+        return self.observed[name].value().snapshot
+
+    def from_scratch(self, name: str) -> Any:
+        plain = PlainMeshView(
+            self.resources.values(),
+            zone="default",
+            placements=PLACEMENTS,
+            tls_ready=frozenset(),
+        )
+        return self.compiler.snapshot_over(plain, name, Traits())
+
+
+def a_policy(kind: str, name: str, spec: dict[str, Any]) -> AnyResource:
+    return a_resource(KINDS[kind], name, spec)
+
+
+targets = st.one_of(
+    st.just({"kind": "Mesh"}),
+    st.sampled_from(SERVICES).map(lambda s: {"kind": "MeshSubset", "tags": {"kuma.io/service": s}}),
+    st.sampled_from(["v1", "v2"]).map(lambda v: {"kind": "MeshSubset", "tags": {"version": v}}),
+)
+destinations = st.one_of(
+    st.just({"kind": "Mesh"}),
+    st.sampled_from(SERVICES).map(lambda s: {"kind": "MeshService", "name": s}),
+)
+timeouts = st.builds(
+    lambda name, target, to, seconds: a_policy(
+        "MeshTimeout",
+        name,
+        {
+            "targetRef": target,
+            "to": [{"targetRef": to, "default": {"connectionTimeout": f"{seconds}s"}}],
+        },
+    ),
+    st.sampled_from(["t1", "t2", "t3"]),
+    targets,
+    destinations,
+    st.integers(1, 3),
+)
+routes = st.builds(
+    lambda name, target, service, version: a_policy(
+        "MeshHTTPRoute",
+        name,
+        {
+            "targetRef": target,
+            "to": [
+                {
+                    "targetRef": {"kind": "MeshService", "name": service},
+                    "rules": [
+                        {
+                            "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                            "default": {
+                                "backendRefs": [
+                                    {
+                                        "kind": "MeshServiceSubset",
+                                        "name": service,
+                                        "tags": {"version": version},
+                                    }
+                                ]
+                            },
+                        }
+                    ],
+                }
+            ],
+        },
+    ),
+    st.sampled_from(["r1", "r2"]),
+    targets,
+    st.sampled_from(SERVICES),
+    st.sampled_from(["v1", "v2"]),
+)
+dataplanes = st.builds(
+    lambda number, service, version, protocol, port, outbounds: a_dataplane(
+        f"dp-{number}",
+        service=service,
+        port=port,
+        protocol=protocol,
+        tags={"version": version},
+        outbounds={9000 + SERVICES.index(to): to for to in outbounds},
+    ),
+    st.integers(1, 4),
+    st.sampled_from(SERVICES),
+    st.sampled_from(["v1", "v2"]),
+    st.sampled_from(["http", "tcp"]),
+    st.sampled_from([8080, 8081]),
+    st.sets(st.sampled_from(SERVICES)),
+)
+external = st.builds(
+    lambda service, port: an_external_service("ext", service=service, address=f"10.0.0.1:{port}"),
+    st.sampled_from(SERVICES),
+    st.integers(80, 82),
+)
+meshes = st.booleans().map(lambda mtls: a_mesh(mtls=mtls))
+edits = st.tuples(
+    st.booleans(), st.one_of(timeouts, routes, dataplanes, dataplanes, external, meshes)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(edits, min_size=1, max_size=15))
+def test_incremental_equals_from_scratch(script) -> None:
+    world = World()
+    world.put(a_mesh())
+    names = [f"dp-{number}" for number in range(1, 5)]
+    for deletes, resource in script:
+        before = {name: world.from_scratch(name) for name in names}
+        if deletes and resource.kind.name != "Mesh":
+            world.delete(resource)
+        else:
+            world.put(resource)
+        for name in names:
+            expected = world.from_scratch(name)
+            if expected != before[name] and name in world.observed:
+                assert name in world.told
+            assert world.snapshot(name) == expected
+        world.told.clear()
+        world.engine.collect()
+
+
+def test_a_change_of_one_service_tells_only_its_consumers() -> None:
+    world = World()
+    world.put(
+        a_mesh(),
+        a_dataplane("api-1", service="api", port=8080),
+        a_dataplane("db-1", service="db", port=8081),
+        a_dataplane("uses-api", service="web", port=8082, outbounds={9000: "api"}),
+        a_dataplane("uses-db", service="web", port=8083, outbounds={9001: "db"}),
+    )
+    for name in ("uses-api", "uses-db", "api-1", "db-1"):
+        world.snapshot(name)
+    world.engine.computations = 0
+
+    world.put(a_dataplane("api-2", service="api", port=8085))
+
+    assert world.told == ["uses-api"]
+    world.snapshot("uses-db")
+    assert world.engine.computations == 0
+
+
+def test_proxies_share_the_objects_of_what_is_equal_for_them() -> None:
+    world = World()
+    world.put(
+        a_mesh(),
+        a_dataplane("api-1", service="api", port=8080),
+        a_dataplane("web-1", service="web", port=8082, outbounds={9000: "api"}),
+        a_dataplane("web-2", service="web", port=8083, outbounds={9000: "api"}),
+    )
+    one, two = world.snapshot("web-1"), world.snapshot("web-2")
+    for kind in ("Cluster", "ClusterLoadAssignment", "RouteConfiguration"):
+        url = next(each for each in one._by_type if each.endswith("." + kind))
+        shared = [name for name in one.of(url) if name in two.of(url)]
+        assert "api" in shared or "outbound:api" in shared
+        assert all(one.of(url)[name] is two.of(url)[name] for name in shared)
