@@ -93,7 +93,8 @@ class Inspection:
         )
 
     def _config_over(self, view: PlainMeshView, name: str, traits: Traits) -> dict[str, Any]:
-        return snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
+        shown: dict[str, Any] = snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
+        return shown
 
     def _plain_view(self, mesh: str, *, shadow: bool) -> PlainMeshView:
         """The mesh as it is, or as it would be if policies with the effect shadow had effect."""

@@ -1,8 +1,8 @@
 """Port 5680: is the process alive, is it ready, what does it count?
 
-    GET /healthy   200 while the process runs
-    GET /ready     200 once everything is started and the store answers, else 503 with the reason
-    GET /metrics   Prometheus
+GET /healthy   200 while the process runs
+GET /ready     200 once everything is started and the store answers, else 503 with the reason
+GET /metrics   Prometheus
 """
 
 from collections.abc import Callable

@@ -1,0 +1,50 @@
+"""kuma-cp's log: lines for people on a terminal, JSON by setting; never a secret.
+
+The lines have the shape of kuma-dp's (dataplane/log.py).
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from kuma.dataplane.log import Level, json_format, text_format
+
+LEVELS = ("debug", "info", "warning", "error", "off")
+FORMATS = ("text", "json")
+
+
+def configure_logs(*, level: str, output: str) -> None:
+    """`output` is `text` or `json`."""
+    at_least = Level[level.upper()]
+    render = json_format if output == "json" else text_format
+
+    def line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+        found = Level[event.pop("level", "info").upper().replace("CRITICAL", "ERROR")]
+        traceback = event.pop("exception", None)
+        name = str(event.pop("logger", "kuma-cp"))
+        text = render(event.pop("timestamp"), found, name, str(event.pop("event")), event)
+        return f"{text}\n{traceback}" if traceback else text
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _stamp,
+            structlog.processors.format_exc_info,
+            line,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(int(at_least)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(int(at_least), logging.WARNING), stream=sys.stderr)
+
+
+def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    from datetime import UTC, datetime
+
+    event["timestamp"] = datetime.now(UTC)
+    return event

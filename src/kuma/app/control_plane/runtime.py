@@ -1,0 +1,346 @@
+"""The control plane, put together: which part gets which, in which order they start and stop.
+
+    store -> replica -> index -> engine -> fan-out -> data plane server (5678)
+              |                     ^
+              +-> REST API (5681, 5682) -> writer -> store
+
+Start: store, leader's jobs, fan-out, data plane server, API; then /ready says so. Stop: readiness,
+API, proxies (which reconnect elsewhere), insights, store. Nothing here decides anything.
+"""
+
+import asyncio
+import socket
+import uuid
+from collections.abc import Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import REGISTRY as METRICS
+
+from kuma.api.app import build_api
+from kuma.api.connection import Deadlines
+from kuma.api.dependencies import ApiDependencies
+from kuma.api.ports import InstanceFacts
+from kuma.api.serve import ApiServer, Listener
+from kuma.app.control_plane.cleanup import Cleanup
+from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
+from kuma.app.control_plane.diagnostics import build_diagnostics
+from kuma.app.control_plane.stores import choose_store
+from kuma.app.control_plane.tls import ServerCertificates
+from kuma.config.control_plane import ControlPlaneSettings
+from kuma.envoy.render import Renderer
+from kuma.identity.admin_ca import AdminIdentity
+from kuma.identity.dataplane_auth import authenticate_dataplane
+from kuma.identity.tokens import TokenIssuer, TokenValidator
+from kuma.kit.clock import Clock, SystemClock
+from kuma.kit.incremental import Engine
+from kuma.kit.version import PRODUCT, program_version
+from kuma.pipeline.aggregates import Aggregates
+from kuma.pipeline.certificates import Certificates
+from kuma.pipeline.compile import Compiler, Outcome
+from kuma.pipeline.fanout import Fanout, ProxyKey
+from kuma.pipeline.hub import Dataplane, Hub
+from kuma.pipeline.index import Index
+from kuma.pipeline.insights import Tracker, close_left_open
+from kuma.pipeline.inspect import Inspection
+from kuma.pipeline.registration import Registrar
+from kuma.pipeline.view import TrackedView
+from kuma.policies.catalogue import POLICIES, REGISTRY
+from kuma.policies.defaults import default_policies
+from kuma.policies.placements import PLACEMENTS
+from kuma.policies.shapers import SHAPERS
+from kuma.resources.kinds.config import ConfigSpec
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT
+from kuma.resources.kinds.mesh import MESH
+from kuma.resources.replica import Replica
+from kuma.resources.resource import AnyResource
+from kuma.resources.writer import Writer
+from kuma.stores.leadership import AlwaysLeader
+from kuma.xds.bootstrap import BootstrapDeps, ReplicaProxies, bootstrap_endpoint
+from kuma.xds.server import DataplaneServer
+
+log = structlog.get_logger("kuma-cp")
+
+STOP_WITHIN = timedelta(seconds=8)
+
+
+class ControlPlane:
+    """Raises BadConfig, or what the store raises, from `start`; `stop` is idempotent."""
+
+    def __init__(self, settings: ControlPlaneSettings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:4]}"
+        self.work_dir = Path(settings.general.work_dir).expanduser()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed = asyncio.Event()
+        self._api: ApiServer | None = None
+        self._starting: str | None = "it is starting"
+        self._build()
+
+    def not_ready(self) -> str | None:
+        """Why the control plane should get no requests; None if it should."""
+        if self._starting is not None:
+            return self._starting
+        return self.replica.unavailable_reason
+
+    async def start(self) -> None:
+        await self._diagnostics.start()
+        await self._store.start(self.replica)
+        if isinstance(self._leadership, AlwaysLeader):
+            await self._close_left_open()
+        led = asyncio.Event()
+        self._spawn("leadership", self._leadership.run(lambda: self._lead(led)))
+        await self._until_defaults_exist(led)
+        await self._admin.ensure()
+        self._spawn("fan-out", self._fanout.run())
+        self._spawn("insights", self._tracker.run())
+        await self._data_plane_server.start()
+        self._api = self._build_api()
+        await self._api.start()
+        self._starting = None
+        api = self.settings.api_server
+        log.info(
+            "the control plane is ready",
+            zone=self.settings.multizone.zone.name,
+            store=self.settings.store.type,
+            api=api.http.port if api.http.enabled else None,
+            api_https=api.https.port if api.https.enabled else None,
+            data_plane_server=self.settings.dp_server.port,
+            diagnostics=self.settings.diagnostics.server_port,
+        )
+
+    async def failed(self) -> None:
+        """Until a part that should run forever ended."""
+        await self._failed.wait()
+
+    async def stop(self) -> None:
+        self._starting = "it is shutting down"
+        self._registrar.close()
+        self._certificates.close()
+        if self._api is not None:
+            await self._api.stop()
+        await self._data_plane_server.drain_and_stop(self._grace())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tracker.flush()
+        await self._store.close()
+        await self._diagnostics.stop()
+        log.info("the control plane has stopped")
+
+    def _build(self) -> None:
+        settings, clock = self.settings, self.clock
+        self._store, self._leadership = choose_store(settings, self.work_dir, REGISTRY, clock)
+        self.replica = Replica()
+        self.engine = Engine()
+        index = Index(self.engine, (kind.name for kind in POLICIES))
+        self.replica.subscribe(index.changed)
+        self._writer = Writer(
+            self._store,
+            self.replica,
+            REGISTRY,
+            clock,
+            zone=settings.multizone.zone.name,
+            environment=settings.environment,
+            mode=settings.mode,
+            companions={MESH.name: self._companions},
+            unsafe_delete=settings.store.unsafe_delete,
+        )
+        self._certs = ServerCertificates(settings, self.work_dir, clock)
+        self._admin = AdminIdentity(self._store, self.replica, clock)
+        self._views: dict[str, TrackedView] = {}
+        self._build_pipeline()
+        self._build_servers()
+
+    def _build_pipeline(self) -> None:
+        settings, clock = self.settings, self.clock
+        self._compiler = Compiler(
+            self.engine, Renderer(SHAPERS), self._view_of, self._admin.resources
+        )
+        self._fanout = Fanout(self.engine, self._compiler.outcome, self._prepare)
+        self._tracker = Tracker(
+            self._store,
+            self.replica,
+            clock,
+            instance=self.instance,
+            flush_interval=settings.xds_server.dataplane_status_flush_interval,
+            subscription_limit=settings.metrics.dataplane.subscription_limit,
+        )
+        self._certificates = Certificates(
+            self.engine,
+            clock,
+            refresh=self._fanout.refresh,
+            tell=self._tracker.certified,
+            base_backoff=settings.general.cert_generation_base_backoff,
+            max_backoff=settings.general.cert_generation_max_backoff,
+        )
+        self._registrar = Registrar(
+            self._writer,
+            self.replica,
+            instance=self.instance,
+            delay=settings.xds_server.dataplane_deregistration_delay,
+            is_connected=self._is_connected,
+        )
+        self._validator = TokenValidator(self.replica, clock=clock)
+        self._hub = Hub(
+            engine=self.engine,
+            replica=self.replica,
+            registry=REGISTRY,
+            fanout=self._fanout,
+            certificates=self._certificates,
+            tracker=self._tracker,
+            registrar=self._registrar,
+            authenticate=self._authenticate,
+        )
+
+    def _build_servers(self) -> None:
+        settings = self.settings
+        dp_server, diagnostics = settings.dp_server, settings.diagnostics
+        bootstrap = BootstrapDeps(
+            params=settings.bootstrap_server.params,
+            dp_server=dp_server,
+            certificate=self._certs.data_plane_server_pem,
+            proxies=ReplicaProxies(self.replica, REGISTRY),
+        )
+        self._data_plane_server = DataplaneServer(
+            self._hub,
+            bootstrap_endpoint(bootstrap),
+            self._certs.data_plane_server(),
+            port=dp_server.port,
+            control_plane=self.instance,
+        )
+        self._diagnostics = ApiServer(
+            build_diagnostics(self.not_ready),
+            [
+                Listener(
+                    "0.0.0.0",  # noqa: S104 probes and Prometheus come from other machines
+                    diagnostics.server_port,
+                    "diagnostics.serverPort (KUMA_DIAGNOSTICS_SERVER_PORT)",
+                    self._certs.diagnostics() if diagnostics.tls_enabled else None,
+                )
+            ],
+        )
+
+    def _build_api(self) -> ApiServer:
+        """After the defaults exist: the API tells the cluster's id."""
+        deps = ApiDependencies(
+            replica=self.replica,
+            writer=self._writer,
+            registry=REGISTRY,
+            settings=self.settings,
+            clock=self.clock,
+            issuer=TokenIssuer(self.replica, clock=self.clock),
+            validator=self._validator,
+            inspector=Inspection(
+                self.replica, REGISTRY, self._compiler, self._view_of, self._admin
+            ),
+            insights=Aggregates(self.replica, REGISTRY, self.clock),
+            facts=InstanceFacts(
+                hostname=socket.gethostname(),
+                instance_id=self.instance,
+                cluster_id=self._cluster_id(),
+                version=program_version(),
+                product=PRODUCT,
+            ),
+            metrics=METRICS,
+        )
+        api, listeners = self.settings.api_server, []
+        if api.http.enabled:
+            setting = "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT)"
+            listeners.append(Listener(api.http.interface, api.http.port, setting))
+        if api.https.enabled:
+            setting = "apiServer.https.port (KUMA_API_SERVER_HTTPS_PORT)"
+            tls = self._certs.api()
+            listeners.append(Listener(api.https.interface, api.https.port, setting, tls))
+        deadlines = Deadlines(
+            headers=api.read_header_timeout,
+            request=api.read_timeout,
+            response=api.write_timeout,
+            idle=api.idle_timeout,
+        )
+        return ApiServer(build_api(deps), listeners, deadlines=deadlines)
+
+    async def _lead(self, led: asyncio.Event) -> None:
+        """The jobs of the leader, for as long as it leads."""
+        log.info("this instance leads", instance=self.instance)
+        settings, defaults = (
+            self.settings,
+            Defaults(self._store, self.replica, self._writer, self.clock),
+        )
+        wanted = Wanted(
+            zone=settings.multizone.zone.name,
+            mesh=not settings.defaults.skip_mesh_creation,
+            admin_token=settings.api_server.authn.tokens.bootstrap_admin_token,
+        )
+        if not settings.defaults.skip_tenant_resources:
+            await defaults.ensure(wanted)
+        led.set()
+        age = settings.runtime.universal.dataplane_cleanup_age
+        await Cleanup(self.replica, self._writer, self.clock, age=age).run()
+
+    async def _until_defaults_exist(self, led: asyncio.Event) -> None:
+        """They exist once this instance has led, or if another one made them."""
+        if self.replica.find(CLUSTER_ID) is None:
+            self._starting = "it waits for the leader to make the defaults"
+            await led.wait()
+
+    async def _close_left_open(self) -> None:
+        """Nobody else has proxies on this store, so whatever is open was left so by a crash."""
+        insights = self.replica.list(DATAPLANE_INSIGHT)
+        if updates := close_left_open(insights, now=self.clock.now()):
+            await self._store.commit(updates)
+
+    def _companions(self, mesh: AnyResource) -> list[AnyResource]:
+        return [
+            *secrets_of_mesh(mesh, replica=self.replica, clock=self.clock),
+            *default_policies(mesh),
+        ]
+
+    def _prepare(self, key: ProxyKey, outcome: Outcome) -> bool:
+        return self._certificates.ensure(
+            key, outcome.wanted, lambda: self._compiler.authority(key.mesh)
+        )
+
+    def _authenticate(
+        self, credential: str, *, dataplane: Dataplane, existing: Dataplane | None
+    ) -> None:
+        if self.settings.dp_server.authn.dp_proxy.type != "none":
+            authenticate_dataplane(
+                self._validator, credential, dataplane=dataplane, existing=existing
+            )
+
+    def _view_of(self, mesh: str) -> TrackedView:
+        view = self._views.get(mesh)
+        if view is None:
+            zone = self.settings.multizone.zone.name
+            view = TrackedView(self.engine, mesh=mesh, zone=zone, placements=PLACEMENTS)
+            self._views[mesh] = view
+        return view
+
+    def _cluster_id(self) -> str:
+        found = self.replica.find(CLUSTER_ID)
+        return found.spec.config if found and isinstance(found.spec, ConfigSpec) else ""
+
+    def _is_connected(self, key: ProxyKey) -> bool:
+        return self._hub.is_connected(key)
+
+    def _grace(self) -> timedelta:
+        return min(self.settings.dp_server.graceful_shutdown_timeout, STOP_WITHIN)
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that should run forever ended: say so, and let the process end."""
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        log.critical(
+            "a part of the control plane failed", part=task.get_name(), exc_info=task.exception()
+        )
+        self._failed.set()

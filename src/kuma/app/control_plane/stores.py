@@ -1,0 +1,54 @@
+"""Which database the settings ask for: the store, and who leads among the instances on it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from kuma.config.control_plane import ControlPlaneSettings
+from kuma.config.errors import BadConfig
+from kuma.config.store import PostgresStore as PostgresSection
+from kuma.kit.clock import Clock
+from kuma.resources.registry import Registry
+from kuma.resources.store import Store
+from kuma.stores.leadership import AlwaysLeader, Leadership, PostgresLeadership
+from kuma.stores.memory import MemoryStore
+from kuma.stores.postgres import PostgresStore
+from kuma.stores.postgres_connection import PostgresSettings, PostgresTls, TlsMode
+from kuma.stores.sqlite import SqliteStore
+
+
+def choose_store(
+    settings: ControlPlaneSettings, work_dir: Path, registry: Registry, clock: Clock
+) -> tuple[Store, Leadership]:
+    """Raises BadConfig."""
+    match settings.store.type:
+        case "memory":
+            return MemoryStore(registry, clock), AlwaysLeader()
+        case "sqlite":
+            path = Path(settings.store.sqlite.path or work_dir / "kuma.db")
+            return SqliteStore(path, registry, clock), AlwaysLeader()
+        case "postgres":
+            database = postgres_settings(settings.store.postgres)
+            return PostgresStore(database, registry, clock), PostgresLeadership(database)
+        case other:
+            problem = f"store.type (KUMA_STORE_TYPE): {other} is not supported by this version"
+            raise BadConfig((f"{problem}, use sqlite, memory or postgres",))
+
+
+def postgres_settings(section: PostgresSection) -> PostgresSettings:
+    tls = section.tls
+    return PostgresSettings(
+        host=section.host,
+        port=section.port,
+        user=section.user,
+        password=section.password,
+        db_name=section.db_name,
+        connection_timeout=timedelta(seconds=section.connection_timeout),
+        max_connection_idle_time=section.max_connection_idle_time,
+        max_connection_lifetime=section.max_connection_lifetime,
+        max_connection_lifetime_jitter=section.max_connection_lifetime_jitter,
+        min_open_connections=section.min_open_connections,
+        max_open_connections=section.max_open_connections,
+        tls=PostgresTls(TlsMode(tls.mode), tls.cert_path, tls.key_path, tls.ca_path),
+        tolerate_newer_db_versions=section.tolerate_newer_db_versions,
+        read_replica_host=section.read_replica.host,
+    )
