@@ -11,11 +11,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -69,13 +71,12 @@ class PostgresServer:
         )
 
     async def execute(self, statement: str, database: str = "postgres") -> None:
-        connection = await asyncpg.connect(
-            host=str(self._folder), port=self.port, user=_SUPERUSER, database=database
-        )
-        try:
+        async with self._connection(database) as connection:
             await connection.execute(statement)
-        finally:
-            await connection.close()
+
+    async def fetch(self, query: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        async with self._connection(database) as connection:
+            return [tuple(row) for row in await connection.fetch(query)]
 
     async def new_database(self, *, migrated: bool = True) -> PostgresSettings:
         name = f"test_{secrets.token_hex(6)}"
@@ -84,6 +85,16 @@ class PostgresServer:
         if migrated:
             await migrate(settings)
         return settings
+
+    @asynccontextmanager
+    async def _connection(self, database: str) -> AsyncIterator[Any]:
+        connection = await asyncpg.connect(
+            host=str(self._folder), port=self.port, user=_SUPERUSER, database=database
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     def _run(self, program: str, *arguments: str) -> None:
         done = self._attempt(program, *arguments)

@@ -8,11 +8,15 @@ serving the pipeline (proxies keep their configuration), and `check_available` t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from kuma.resources.errors import Unavailable
 from kuma.resources.kind import Kind
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
+
+log = structlog.get_logger(__name__)
 
 Subscriber = Callable[[Sequence[Change]], None]
 
@@ -48,11 +52,22 @@ class Replica:
             raise Unavailable(self._unavailable)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with each batch of changes from now on; returns the way to stop."""
+        """Call `subscriber` with each batch of changes from now on; returns the way to stop.
+
+        Subscribers are called in the order in which they came. One that raises is logged: it must
+        neither keep the change from the others nor stop the store that brings it.
+        """
         self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+
+        def stop() -> None:
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
+
+        return stop
 
     def resynced(self, resources: Sequence[AnyResource]) -> None:
+        """Equal metadata is taken for equal resources, so that a resync after an outage does not
+        compare every spec: no two writes share a key, a version and a microsecond."""
         self._unavailable = None
         incoming = {resource.key: resource for resource in resources}
         gone = [Change(key, None) for key in self._keys() if key not in incoming]
@@ -64,22 +79,23 @@ class Replica:
         self.changed([*gone, *new])
 
     def changed(self, changes: Sequence[Change]) -> None:
+        """Believes the store about the order: versions and times say nothing about it, since a
+        resource that is made again starts at version 1, maybe by an instance whose clock is slow."""
         fresh = [change for change in changes if self._apply(change)]
         if fresh:
             for subscriber in tuple(self._subscribers):
-                subscriber(fresh)
+                _tell(subscriber, fresh)
 
     def unavailable(self, reason: str) -> None:
         self._unavailable = reason
 
     def _apply(self, change: Change) -> bool:
-        """Whether the change was news; an older version than the one held is not."""
+        """Whether the change was news."""
         held = self._by_kind.setdefault(change.key.kind, {})
         place = (change.key.mesh, change.key.name)
         if change.resource is None:
             return held.pop(place, None) is not None
-        known = held.get(place)
-        if known is not None and not _is_newer(change.resource, known):
+        if held.get(place) == change.resource:
             return False
         held[place] = change.resource
         return True
@@ -92,8 +108,8 @@ class Replica:
         ]
 
 
-def _is_newer(candidate: AnyResource, known: AnyResource) -> bool:
-    """A resource that was deleted and created again starts over at version 1, later."""
-    if candidate.meta.creation_time != known.meta.creation_time:
-        return candidate.meta.creation_time > known.meta.creation_time
-    return candidate.meta.version > known.meta.version
+def _tell(subscriber: Subscriber, changes: Sequence[Change]) -> None:
+    try:
+        subscriber(changes)
+    except Exception:
+        log.exception("a subscriber failed on a change", keys=[str(c.key) for c in changes[:10]])

@@ -20,6 +20,9 @@ import asyncpg
 from kuma.resources.errors import Unavailable
 from kuma.stores.errors import CannotOpen
 
+_NO_LIMIT = 100
+"""Pooled connections if the setting is 0; a write needs one at a time, a read one for a moment."""
+
 
 class TlsMode(StrEnum):
     """Kuma's names: encrypt only, check who signed, check the host name as well."""
@@ -44,8 +47,9 @@ class PostgresTls:
 class PostgresSettings:
     """Kuma's `store.postgres.*` with its defaults. `host` may be the folder of a Unix socket.
 
-    `connection_timeout` bounds every commit and read, not only connecting. `heartbeat` is no
-    setting of Kuma's: how often the feed's connection is checked when nothing happens.
+    `connection_timeout` bounds every commit and read, not only connecting; `max_open_connections`
+    0 is no limit. `heartbeat` is no setting of Kuma's: how often the feed's connection is checked
+    when nothing happens.
     """
 
     host: str = "127.0.0.1"
@@ -103,7 +107,9 @@ class Database:
             self,
             asyncpg.create_pool(
                 min_size=max(0, settings.min_open_connections),
-                max_size=max(1, settings.max_open_connections, settings.min_open_connections),
+                max_size=max(
+                    settings.min_open_connections, settings.max_open_connections or _NO_LIMIT
+                ),
                 max_inactive_connection_lifetime=settings.max_connection_idle_time.total_seconds(),
                 max_queries=2**62,
                 init=self._limit_lifetime,

@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS kuma_migration (
 )"""
 
 
-async def migrate(settings: PostgresSettings) -> tuple[str, ...]:
-    """Apply the migrations that are missing, all or none; returns their names.
+async def migrate(settings: PostgresSettings) -> int:
+    """Apply the migrations that are missing, all or none; returns the version of the schema.
 
     May run at several places at once. Raises Unavailable, or CannotOpen if the database is newer.
     """
@@ -32,12 +32,11 @@ async def migrate(settings: PostgresSettings) -> tuple[str, ...]:
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 await connection.execute(_MIGRATIONS_TABLE)
-                missing = _missing(await _version(connection), database)
-                for migration in missing:
+                for migration in _missing(await _version(connection), database):
                     await _apply(connection, migration)
+                return await _version(connection)
     finally:
         connection.terminate()
-    return tuple(migration.name for migration in missing)
 
 
 async def check_schema(connection: Any, database: Database) -> None:
