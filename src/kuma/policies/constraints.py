@@ -25,7 +25,10 @@ PROXIES = (
 
 
 def is_system_policy(resource: AnyResource) -> bool:
-    """Whether it is written by the mesh's operator; only those may target gateways and routes."""
+    """Whether it is written by the mesh's operator; only those may target gateways and routes.
+    Other roles come from the Kubernetes namespace that a policy lives in."""
+    if well_known.K8S_NAMESPACE not in resource.labels:
+        return True
     return resource.labels.get(well_known.POLICY_ROLE, "system") == "system"
 
 

@@ -52,7 +52,7 @@ def merge_groups(confs: Sequence[C]) -> tuple[C, ...]:
     groups: dict[str, list[C]] = {}
     for conf in confs:
         for each in getattr(conf, field) or ("",):
-            single = (each,) if each else ()
+            single = (each,) if each else None
             groups.setdefault(each, []).append(conf.model_copy(update={field: single}))
     return tuple(merge(group) for group in groups.values())
 

@@ -155,8 +155,8 @@ class Rule(SpecModel):
 class HttpRouteConf(SpecModel):
     """Rules of several policies with the same matches are merged into one."""
 
-    rules: Annotated[tuple[Rule, ...], MergeByKey("matches")] = ()
-    hostnames: Annotated[tuple[str, ...], SplitBy()] = ()
+    rules: Annotated[tuple[Rule, ...] | None, MergeByKey("matches")] = None
+    hostnames: Annotated[tuple[str, ...] | None, SplitBy()] = None
 
 
 class To(SpecModel):
@@ -166,7 +166,7 @@ class To(SpecModel):
 
     @property
     def default(self) -> HttpRouteConf:
-        return HttpRouteConf(rules=self.rules, hostnames=self.hostnames or ())
+        return HttpRouteConf(rules=self.rules or None, hostnames=self.hostnames or None)
 
 
 class MeshHTTPRouteSpec(SpecModel):

@@ -42,15 +42,15 @@ def draft_routes(rule: Rule) -> tuple[RouteDraft, ...]:
         return ()
     return tuple(
         draft
-        for each in rule.conf.rules
+        for each in rule.conf.rules or ()
         for draft in _drafts(each, tuple(_origins(rule, each.matches)))
     )
 
 
 def rule_hashes(conf: SpecModel) -> tuple[str, ...]:
     """The hash of each rule, by which other policies find it."""
-    rules = conf.rules if isinstance(conf, HttpRouteConf) else ()
-    return tuple(hash_matches(rule.matches) for rule in rules)
+    rules = conf.rules if isinstance(conf, HttpRouteConf) else None
+    return tuple(hash_matches(rule.matches) for rule in rules or ())
 
 
 def hash_matches(matches: Sequence[Match]) -> str:
@@ -67,7 +67,7 @@ def _origins(rule: Rule, matches: tuple[Match, ...]) -> Iterable[Origin]:
     """The policies that have a rule with these matches, strongest last."""
     for source in rule.sources:
         conf = source.conf
-        if isinstance(conf, HttpRouteConf) and any(r.matches == matches for r in conf.rules):
+        if isinstance(conf, HttpRouteConf) and any(r.matches == matches for r in conf.rules or ()):
             yield source.origin
 
 

@@ -1,4 +1,4 @@
-"""MeshTCPRoute as users write it, and TcpRouteConf, what is left after merging."""
+"""MeshTCPRoute as users write it, a single rule for each destination."""
 
 from typing import Annotated
 
@@ -13,6 +13,8 @@ class TcpRouteConf(SpecModel):
 
 
 class Rule(SpecModel):
+    """Also what is left after merging."""
+
     default: TcpRouteConf
 
 
@@ -21,12 +23,12 @@ class To(SpecModel):
     rules: Annotated[tuple[Rule, ...], Field(max_length=1)]
 
     @property
-    def default(self) -> TcpRouteConf:
+    def default(self) -> Rule:
         """Without a rule, traffic goes to the target itself."""
         if self.rules:
-            return self.rules[0].default
+            return self.rules[0]
         target = self.target_ref.model_dump(exclude_none=True)
-        return TcpRouteConf(backend_refs=(BackendRef.model_validate(target),))
+        return Rule(default=TcpRouteConf(backend_refs=(BackendRef.model_validate(target),)))
 
 
 class MeshTCPRouteSpec(SpecModel):
