@@ -5,7 +5,14 @@ into their clusters, and secrets among the static ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.config_source_pb2 import ApiConfigSource
@@ -24,7 +31,9 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from kuma.envoy.print import parse_message
+from kuma.envoy.secret import build_ca, build_certificate
 from kuma.envoy.snapshot import EnvoyResource
+from kuma.plan.secret import SecretBytes
 
 ADS_CLUSTER = "ads_cluster"
 _CONTEXTS = (UpstreamTlsContext, DownstreamTlsContext)
@@ -52,6 +61,8 @@ def add_static(
     assignments = {
         each.cluster_name: each for each in messages if isinstance(each, ClusterLoadAssignment)
     }
+    if apart:
+        messages += _missing_secrets(messages)
     secrets = {each.name for each in messages if isinstance(each, Secret)}
     for message in messages:
         match message:
@@ -94,22 +105,61 @@ def _inline_routes(listener: Listener, routes: Mapping[str, RouteConfiguration])
 
 
 def _inline_secrets(message: Listener | Cluster, known: set[str], apart: str) -> None:
-    def put(context: Message) -> None:
-        assert isinstance(context, _CONTEXTS)
-        common = context.common_tls_context
-        for config in common.tls_certificate_sds_secret_configs:
-            make_static(config)
-        if common.HasField("combined_validation_context"):
-            make_static(common.combined_validation_context.validation_context_sds_secret_config)
-
-    def make_static(config: SdsSecretConfig) -> None:
+    def put(config: SdsSecretConfig) -> None:
         if config.name in known:
             config.name = apart + config.name
             config.ClearField("sds_config")
 
+    _edit_secret_configs(message, of_identity=put, of_ca=put)
+
+
+def _missing_secrets(messages: list[Message]) -> list[Message]:
+    """Envoy (1.40) crashes when it validates a static cluster whose secrets come over ADS."""
+    found = {each.name: each for each in messages if isinstance(each, Secret)}
+    pair = a_key_pair()
+
+    def add_identity(config: SdsSecretConfig) -> None:
+        found.setdefault(config.name, build_certificate(config.name, chain=pair[0], key=pair[1]))
+
+    def add_ca(config: SdsSecretConfig) -> None:
+        found.setdefault(config.name, build_ca(config.name, ca=pair[0]))
+
+    for message in messages:
+        if isinstance(message, Listener | Cluster):
+            _edit_secret_configs(message, of_identity=add_identity, of_ca=add_ca)
+    return [each for each in found.values() if each not in messages]
+
+
+@cache
+def a_key_pair() -> tuple[bytes, SecretBytes]:
+    """A self-signed certificate and its key, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    builder = builder.public_key(key.public_key()).serial_number(1)
+    builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+    made = builder.not_valid_after(datetime(2120, 1, 1, tzinfo=UTC)).sign(key, hashes.SHA256())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM), SecretBytes(text)
+
+
+def _edit_secret_configs(
+    message: Listener | Cluster,
+    *,
+    of_identity: Callable[[SdsSecretConfig], None],
+    of_ca: Callable[[SdsSecretConfig], None],
+) -> None:
+    def edit(context: Message) -> None:
+        assert isinstance(context, _CONTEXTS)
+        common = context.common_tls_context
+        for config in common.tls_certificate_sds_secret_configs:
+            of_identity(config)
+        if common.HasField("combined_validation_context"):
+            of_ca(common.combined_validation_context.validation_context_sds_secret_config)
+
     parts = message.filter_chains if isinstance(message, Listener) else [message]
     for part in parts:
-        _edit(part.transport_socket.typed_config, _CONTEXTS, put)
+        _edit(part.transport_socket.typed_config, _CONTEXTS, edit)
 
 
 def _edit(packed: Any, kinds: tuple[type[Message], ...], edit: Callable[[Message], None]) -> None:

@@ -1,0 +1,126 @@
+"""A golden case: `<name>.in.yaml` -> `<name>.plan.yaml`, `<name>.envoy.yaml` beside it.
+
+about: what the case shows, in a sentence
+proxy: the Dataplane that is asked about
+features: [those that it advertised]        (optional)
+tlsReady: [services]                        (optional; all, if it is not there)
+resources: [documents, as REST takes them]
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kuma.envoy.print import as_json
+from kuma.envoy.render import Renderer
+from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.plan.print import as_plain
+from kuma.plan.proxy import Eds, ProxyPlan
+from kuma.policies.catalogue import REGISTRY
+from kuma.policies.placements import PLACEMENTS
+from kuma.policies.shapers import SHAPERS
+from kuma.resolve.endpoints import resolve_endpoints
+from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.view import PlainMeshView
+from kuma.resources.codec import parse_document
+
+TESTS = Path(__file__).parents[1]
+FOLDERS = (TESTS / "golden" / "cases", *sorted((TESTS / "policies").glob("*/cases")))
+MADE = (".plan.yaml", ".envoy.yaml")
+ASKED = ".in.yaml"
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True)
+class Case:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path.relative_to(TESTS)).removesuffix(ASKED).replace("/cases", "")
+
+    def golden(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name.removesuffix(ASKED) + suffix)
+
+    @cached_property
+    def _asked(self) -> dict[str, Any]:
+        asked: dict[str, Any] = yaml.safe_load(self.path.read_text())
+        return asked
+
+    @cached_property
+    def _view(self) -> PlainMeshView:
+        ready = self._asked.get("tlsReady")
+        return PlainMeshView(
+            [parse_document(REGISTRY, raw) for raw in self._asked["resources"]],
+            placements=PLACEMENTS,
+            tls_ready=None if ready is None else frozenset(ready),
+        )
+
+    @cached_property
+    def plan(self) -> ProxyPlan:
+        features = tuple(self._asked.get("features", ()))
+        return resolve_proxy(self._view, self._asked["proxy"], features)
+
+    @cached_property
+    def resources(self) -> tuple[EnvoyResource, ...]:
+        return tuple(self._render(Renderer(SHAPERS)))
+
+    def texts(self) -> dict[str, str]:
+        """By suffix, what the golden files should hold."""
+        return {
+            ".plan.yaml": to_yaml(as_plain(self.plan)),
+            ".envoy.yaml": to_yaml(by_type(self.resources)),
+        }
+
+    def _render(self, renderer: Renderer) -> Iterator[EnvoyResource]:
+        for inbound in self.plan.inbounds:
+            yield from renderer.inbound(inbound)
+        for outbound in self.plan.outbounds:
+            yield from (part for part in renderer.outbound(outbound) if part)
+        for destination in self.plan.destinations:
+            yield renderer.destination(destination, system_ca_path=SYSTEM_CA)
+            if isinstance(destination.endpoints, Eds):
+                found = resolve_endpoints(self._view, destination.service, destination.tags)
+                yield renderer.endpoints(found)
+
+
+def find_cases() -> list[Case]:
+    return [Case(path) for folder in FOLDERS for path in sorted(folder.glob(f"*{ASKED}"))]
+
+
+def find_left_over() -> list[Path]:
+    """Golden files that no case asks for."""
+    wanted = {case.golden(suffix) for case in find_cases() for suffix in MADE}
+    there = (path for folder in FOLDERS for path in folder.glob("*.yaml"))
+    return sorted(path for path in there if path not in wanted and not path.match(f"*{ASKED}"))
+
+
+def by_type(resources: Iterable[EnvoyResource]) -> dict[str, dict[str, Any]]:
+    """In the order in which Envoy should get them, each type sorted by name."""
+    shown: dict[str, dict[str, Any]] = {kind.name.lower(): {} for kind in TypeUrl}
+    for resource in sorted(resources, key=lambda each: each.name):
+        shown[resource.type_url.name.lower()][resource.name] = as_json(resource)
+    return {kind: found for kind, found in shown.items() if found}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks, and no anchors: a golden is read by people."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def to_yaml(plain: object) -> str:
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
