@@ -91,7 +91,8 @@ class Certificates:
             return held is not None
         if held is not None and held.wanted == wanted and not self._is_old(held):
             return False
-        if self._clock.now() < self._not_before.get(key, self._clock.now()):
+        retry_at = self._not_before.get(key)
+        if retry_at is not None and self._clock.now() < retry_at:
             return False
         return self._issue(key, wanted, authority)
 
