@@ -5,6 +5,7 @@ Specs are pydantic models: frozen, camelCase outside and snake_case inside, unkn
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -15,11 +16,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from kuma.kit.durations import format_duration, parse_duration
 from kuma.resources.violation import Violation, join_path
@@ -100,6 +104,37 @@ StringMap = Annotated[
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]
 """A map outside, pairs sorted by key inside, so that what holds it can be hashed."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """How many items a list may have: `Annotated[tuple[X, ...], Items(minimum=1)]`. Looked at only
+    once every item is right, unlike pydantic's own limits, which count the wrong ones as absent."""
+
+    minimum: int = 0
+    maximum: int | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        limits = {"minItems": self.minimum or None, "maxItems": self.maximum}
+        found = handler(schema)
+        return {**found, **{name: limit for name, limit in limits.items() if limit is not None}}
+
+    def _check(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(items) < self.minimum:
+            msg = f"must have at least {self.minimum} items"
+            raise ValueError(msg)
+        if self.maximum is not None and len(items) > self.maximum:
+            msg = f"must have at most {self.maximum} items"
+            raise ValueError(msg)
+        return items
+
 
 UInt32 = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]

@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool
 
 from kuma.resolve.merge import MergeByKey, SplitBy
 from kuma.resources.match import HeaderMatch, HeaderName
-from kuma.resources.spec import IntOrString, SpecModel
+from kuma.resources.spec import IntOrString, Items, SpecModel
 from kuma.resources.target_ref import BackendRef, TargetRef
 
 Hostname = Annotated[
@@ -71,9 +71,9 @@ class HeaderKeyValue(SpecModel):
 
 
 class HeaderModifier(SpecModel):
-    set: Annotated[tuple[HeaderKeyValue, ...], Field(max_length=16)] | None = None
-    add: Annotated[tuple[HeaderKeyValue, ...], Field(max_length=16)] | None = None
-    remove: Annotated[tuple[str, ...], Field(max_length=16)] | None = None
+    set: Annotated[tuple[HeaderKeyValue, ...], Items(maximum=16)] | None = None
+    add: Annotated[tuple[HeaderKeyValue, ...], Items(maximum=16)] | None = None
+    remove: Annotated[tuple[str, ...], Items(maximum=16)] | None = None
 
 
 class PathRewriteType(StrEnum):
@@ -148,7 +148,7 @@ class RuleConf(SpecModel):
 class Rule(SpecModel):
     """Holds for requests that meet one of `matches`."""
 
-    matches: tuple[Match, ...] = Field(min_length=1)
+    matches: Annotated[tuple[Match, ...], Items(minimum=1)]
     default: RuleConf
 
 

@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
-from kuma.resources.spec import SpecModel
+from kuma.resources.spec import Items, SpecModel
 from kuma.resources.target_ref import BackendRef, TargetRef
 
 
@@ -20,7 +18,7 @@ class Rule(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    rules: Annotated[tuple[Rule, ...], Field(max_length=1)]
+    rules: Annotated[tuple[Rule, ...], Items(maximum=1)]
 
     @property
     def default(self) -> Rule:
@@ -33,4 +31,4 @@ class To(SpecModel):
 
 class MeshTCPRouteSpec(SpecModel):
     target_ref: TargetRef | None = None
-    to: Annotated[tuple[To, ...], Field(min_length=1)] | None = None
+    to: Annotated[tuple[To, ...], Items(minimum=1)] | None = None

@@ -1,0 +1,154 @@
+"""Fields and messages are those of Kuma 2.14.3, given the same specs."""
+
+from typing import Any
+
+import pytest
+
+from kuma.policies.meshhttproute import KIND
+from tests.policies.verdict import verdict
+
+_PREFIX_ONLY = "can only appear if all matches match a path prefix"
+_ROOT = {"path": {"type": "PathPrefix", "value": "/"}}
+
+
+def a_spec(*matches: dict[str, Any], **default: Any) -> dict[str, Any]:
+    rules = [{"matches": list(matches) or [_ROOT], "default": default}]
+    return {"to": [{"targetRef": {"kind": "MeshService", "name": "a"}, "rules": rules}]}
+
+
+def inside(path: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(f"spec.to[0].rules[0].{path}{field}", message) for field, message in found]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        a_spec({}),
+        a_spec({"path": {"type": "RegularExpression", "value": "x.*"}}),
+        a_spec(backendRefs=[{"kind": "MeshService", "name": "kuma.io/unresolved-backend"}]),
+        a_spec(filters=[{"type": "RequestRedirect", "requestRedirect": {}}]),
+    ],
+)
+def test_accepts(spec: dict[str, Any]) -> None:
+    assert verdict(KIND, spec) == []
+
+
+def test_refuses_matches() -> None:
+    spec = a_spec(
+        {"path": {"type": "Exact", "value": "a"}},
+        {"path": {"type": "PathPrefix", "value": "/a/"}},
+        {"headers": [{"name": "a", "type": "Present", "value": "x"}]},
+        {
+            "queryParams": [
+                {"name": "q", "type": "Exact", "value": "x"},
+                {"name": "q", "type": "Exact", "value": "y"},
+            ]
+        },
+    )
+    assert verdict(KIND, spec) == inside(
+        "matches",
+        [
+            ("[0].path.value", "must be an absolute path"),
+            (
+                "[1].path.value",
+                (
+                    "does not need a trailing slash because only a `/`-separated prefix or an entire "
+                    "path is matched"
+                ),
+            ),
+            ("[2].headers[0].value", "must not be defined"),
+            ("[3].queryParams[1].name", "multiple entries for name q"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "field"),
+    [
+        ("RequestHeaderModifier", "requestHeaderModifier"),
+        ("ResponseHeaderModifier", "responseHeaderModifier"),
+        ("RequestRedirect", "requestRedirect"),
+        ("RequestMirror", "requestMirror"),
+        ("URLRewrite", "urlRewrite"),
+    ],
+)
+def test_a_filter_needs_what_its_type_names(type_: str, field: str) -> None:
+    found = verdict(KIND, a_spec(filters=[{"type": type_}]))
+    assert found == inside("default.filters[0].", [(field, "must be defined")])
+
+
+def test_refuses_filters() -> None:
+    replace = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}
+    spec = a_spec(
+        {"path": {"type": "Exact", "value": "/a"}},
+        filters=[
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": {}},
+            {
+                "type": "RequestHeaderModifier",
+                "requestHeaderModifier": {"set": [{"name": "a", "value": "b"}], "remove": ["a"]},
+            },
+            {
+                "type": "URLRewrite",
+                "urlRewrite": {
+                    "hostname": "1.2.3.4",
+                    "hostToBackendHostname": True,
+                    "path": replace,
+                },
+            },
+            {
+                "type": "RequestMirror",
+                "requestMirror": {"backendRef": {"kind": "MeshExternalService", "name": "a"}},
+            },
+            {"type": "RequestRedirect", "requestRedirect": {"path": replace}},
+        ],
+    )
+    assert verdict(KIND, spec) == inside(
+        "default.filters",
+        [
+            ("[0].requestHeaderModifier", "must have at least one defined: set, add, remove"),
+            ("[1].requestHeaderModifier.remove[0].name", "duplicate header name"),
+            ("[2].urlRewrite.path.replacePrefixMatch", _PREFIX_ONLY),
+            ("[2].urlRewrite.hostname", "cannot be an IP address"),
+            ("[2].urlRewrite.hostToBackendHostname", "can only be set with MeshGateway"),
+            ("[2].urlRewrite.hostToBackendHostname", "cannot be set together with hostname"),
+            (
+                "[3].requestMirror.backendRef.kind",
+                "value 'MeshExternalService' is not supported",
+            ),
+            ("[4].requestRedirect.path.replacePrefixMatch", _PREFIX_ONLY),
+        ],
+    )
+
+
+def test_hostnames_are_for_gateways() -> None:
+    spec = a_spec()
+    spec["to"][0]["hostnames"] = ["example.com"]
+    assert verdict(KIND, spec) == [("spec.to[0].hostnames", "must not be defined")]
+
+
+def test_on_a_gateway_a_rule_leads_somewhere() -> None:
+    gateway = {"kind": "MeshGateway", "name": "edge"}
+    spec = {**a_spec(), "targetRef": gateway}
+    spec["to"][0]["targetRef"] = {"kind": "Mesh"}
+    assert verdict(KIND, spec) == inside("default.", [("backendRefs", "must not be empty")])
+
+
+@pytest.mark.parametrize(
+    ("match", "field"),
+    [
+        ({"headers": [{"name": "A"}]}, "headers[0].name"),
+        ({"queryParams": [{"name": "", "type": "Exact", "value": ""}]}, "queryParams[0].name"),
+        ({"method": "get"}, "method"),
+        ({"path": {"type": "Exact", "value": ""}}, "path.value"),
+    ],
+)
+def test_names_the_field_that_does_not_fit_the_schema(match: dict[str, Any], field: str) -> None:
+    found = verdict(KIND, a_spec(match))
+    assert [where for where, _ in found] == [f"spec.to[0].rules[0].matches[0].{field}"]
+
+
+def test_a_rule_has_matches() -> None:
+    spec = a_spec()
+    spec["to"][0]["rules"][0]["matches"] = []
+    assert [where for where, _ in verdict(KIND, spec)] == ["spec.to[0].rules[0].matches"]
