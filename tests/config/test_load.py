@@ -353,3 +353,11 @@ def test_no_content_of_the_file_crashes(tmp_path_factory, content):
     file.write_text(json.dumps(content))
     with suppress(BadConfig):
         load_control_plane(file, HOME)
+
+
+def test_an_unknown_cipher_suite_is_named(tmp_path):
+    suites = {"KUMA_DP_SERVER_TLS_CIPHER_SUITES": "TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA"}
+    (problem,) = problems(tmp_path, **suites)
+    assert problem.startswith(
+        'dpServer.tlsCipherSuites: unknown cipher suite "TLS_RSA_WITH_RC4_128_SHA", must be of TLS_'
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -76,8 +77,6 @@ def test_an_intermediate_ca_sends_what_leads_to_the_root(tmp_path, root, clock):
 
 
 def _signed_by(upper: CertificateAuthority, made: x509.Certificate) -> x509.Certificate:
-    from cryptography.hazmat.primitives import hashes
-
     builder = (
         x509.CertificateBuilder()
         .subject_name(made.subject)

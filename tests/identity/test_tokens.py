@@ -1,5 +1,7 @@
 """Tokens: round trips, and every way in which one is refused."""
 
+import hashlib
+import hmac
 import json
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -38,6 +40,7 @@ from kuma.identity.tokens import (
 )
 from kuma.kit.clock import ManualClock
 from kuma.plan.secret import SecretBytes
+from kuma.resources.store import Change
 from tests.support.replicas import replica_of
 
 HOUR = timedelta(hours=1)
@@ -149,8 +152,6 @@ def test_a_revoked_token_is_refused_and_others_are_not(issuer, source, clock, va
 
 
 def _added(resource):
-    from kuma.resources.store import Change
-
     return Change(resource.key, resource)
 
 
@@ -172,8 +173,6 @@ def test_a_token_of_another_mesh_is_refused(issuer, validator):
 
 
 def test_a_deleted_key_takes_its_tokens_along(issuer, source, validator):
-    from kuma.resources.store import Change
-
     token = issuer.user(JOHN, valid_for=HOUR)
     source.changed([Change(USER_FAMILY.key_of("1"), None)])
     with pytest.raises(TokenRefused, match="no signing key with KID 1"):
@@ -274,9 +273,6 @@ def test_a_public_key_is_no_hs256_secret(signing_pem, clock):
 
 
 def _hs256(text, key):
-    import hashlib
-    import hmac
-
     return urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).rstrip(b"=").decode()
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.section import Section
 from kuma.config.servers import ServerTls
+from kuma.config.tls import cipher_problems
 
 S = TypeVar("S", bound=Section)
 T = TypeVar("T", bound=ServerTls)
@@ -145,6 +146,7 @@ def _server_problems(settings: ControlPlaneSettings) -> Iterator[str]:
             yield f"{key}.tlsCertFile and tlsKeyFile: must be set together"
         if server.tls_max_version and server.tls_max_version < server.tls_min_version:
             yield f"{key}.tlsMaxVersion: must not be older than tlsMinVersion"
+        yield from cipher_problems(f"{key}.tlsCipherSuites", server.tls_cipher_suites)
     if not (api.http.enabled or api.https.enabled):
         yield "apiServer: http and https must not both be disabled"
     if api.https.require_client_cert and not api.https.tls_ca_file:
