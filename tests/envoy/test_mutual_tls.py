@@ -53,7 +53,7 @@ from tests.envoy.plans import (
     prefix,
 )
 from tests.support.envoy_running import Envoy, an_envoy
-from tests.support.mesh import Backend, a_backend
+from tests.support.mesh import Backend, a_backend, until
 from tests.support.processes import accepts, free_ports
 
 HOST = "127.0.0.1"
@@ -346,7 +346,10 @@ async def test_an_endpoint_that_fails_is_left_out() -> None:
     )
     async with a_mesh(conf(EVERYBODY), destination_conf=conf(breaker)) as mesh:
         mesh.backend.status = lambda _path: 500
-        assert [await mesh.status() for _ in range(3)] == [500, 500, 503]
+        assert [await mesh.status() for _ in range(2)] == [500, 500]
+        left_out = "cluster.backend.outlier_detection.ejections_active"
+        await until(lambda: mesh.envoy.stat(left_out), lambda count: count == 1)
+        assert await mesh.status() == 503
         assert len(mesh.backend.requests) == 2
 
 
