@@ -1,7 +1,9 @@
 """The Envoy bootstrap, built from the request, the settings and what the mesh knows. Pure.
 
-Field by field that of Kuma, but for: no health discovery and no sink for access logs, which do not
-exist here yet; names are resolved with V4_PREFERRED (Kuma: AUTO, or V4_ONLY after a look-up).
+Field by field that of Kuma but for health discovery, the sink of access logs and what gateways
+need, which do not exist here yet.
+# Differs from Kuma: names are resolved with V4_PREFERRED, where it says AUTO, or V4_ONLY after a
+look-up of its own.
 Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/bootstrap/v3/bootstrap.proto
 """
 
@@ -84,7 +86,7 @@ def build_bootstrap(
             "metadata": _metadata(request, params, facts, admin_socket),
         },
         "admin": _admin(params, facts, admin_socket),
-        "layeredRuntime": {"layers": _runtime_layers(facts)},
+        "layeredRuntime": {"layers": [{"name": "kuma", "staticLayer": dict(_RE2_LIMITS)}]},
         "statsConfig": {
             "statsTags": [{"tagName": name, "regex": regex} for name, regex in _STATS_TAGS.items()]
         },
@@ -107,8 +109,6 @@ def build_bootstrap(
             "typedConfig": {"@type": f"{_TYPE}envoy.extensions.regex_engines.v3.GoogleRE2"},
         },
     }
-    if facts.is_builtin_gateway:
-        bootstrap["overloadManager"] = _overload_manager(request.resources.max_heap_size_bytes)
     return BootstrapAnswer(bootstrap, facts.address)
 
 
@@ -172,14 +172,6 @@ def _admin(params: BootstrapParams, facts: ProxyFacts, admin_socket: str) -> dic
         },
     }
     return {"address": address, "accessLog": [log]}
-
-
-def _runtime_layers(facts: ProxyFacts) -> list[dict[str, Any]]:
-    layers: list[dict[str, Any]] = [{"name": "kuma", "staticLayer": dict(_RE2_LIMITS)}]
-    if facts.is_builtin_gateway:
-        name, over_ads = "gateway.listeners", {"ads": {}, "resourceApiVersion": "V3"}
-        layers.append({"name": name, "rtdsLayer": {"name": name, "rtdsConfig": over_ads}})
-    return layers
 
 
 def _over_ads() -> dict[str, Any]:
@@ -272,41 +264,6 @@ def _ads_cluster(params: BootstrapParams, server: Server) -> dict[str, Any]:
     if not _is_address(server.host):
         cluster |= {"type": "STRICT_DNS", "dnsLookupFamily": "V4_PREFERRED"}
     return cluster
-
-
-def _overload_manager(max_heap_bytes: int) -> dict[str, Any]:
-    """A gateway takes connections from anybody: it sheds load before it breaks."""
-    connections = "envoy.resource_monitors.global_downstream_max_connections"
-    config = (
-        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
-    )
-    manager: dict[str, Any] = {
-        "refreshInterval": "0.25s",
-        "resourceMonitors": [
-            {
-                "name": connections,
-                "typedConfig": {
-                    "@type": f"{_TYPE}{config}",
-                    "maxActiveDownstreamConnections": "50000",
-                },
-            }
-        ],
-    }
-    if max_heap_bytes:
-        heap = "envoy.resource_monitors.fixed_heap"
-        typed = {
-            "@type": f"{_TYPE}envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
-            "maxHeapSizeBytes": str(max_heap_bytes),
-        }
-        manager["resourceMonitors"].append({"name": heap, "typedConfig": typed})
-        manager["actions"] = [
-            {
-                "name": f"envoy.overload_actions.{action}",
-                "triggers": [{"name": heap, "threshold": {"value": threshold}}],
-            }
-            for action, threshold in (("shrink_heap", 0.95), ("stop_accepting_requests", 0.98))
-        ]
-    return manager
 
 
 def _is_address(host: str) -> bool:

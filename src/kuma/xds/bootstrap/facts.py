@@ -7,7 +7,7 @@ from kuma.kit.value import value
 from kuma.resources import labels as well_known
 from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource
-from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, GatewayType
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
@@ -26,7 +26,6 @@ class ProxyFacts:
     service: str
     address: str
     admin_port: int = 0
-    is_builtin_gateway: bool = False
 
 
 class ProxyDirectory(Protocol):
@@ -98,5 +97,4 @@ def _facts(spec: DataplaneSpec) -> ProxyFacts:
         service=services[0] if services else _UNKNOWN_SERVICE,
         address=networking.address,
         admin_port=networking.admin.port if networking.admin else 0,
-        is_builtin_gateway=gateway is not None and gateway.type is GatewayType.BUILTIN,
     )

@@ -33,10 +33,6 @@ class Version(_Part):
     envoy: EnvoyVersion = EnvoyVersion()
 
 
-class ProxyResources(_Part):
-    max_heap_size_bytes: int = 0
-
-
 class MetricsResources(_Part):
     cert_path: str = ""
     key_path: str = ""
@@ -67,7 +63,6 @@ class BootstrapRequest(_Part):
     readiness_port: int = 0
     app_probe_proxy_enabled: bool = Field(default=False, alias="appProbeProxyDisabled")
     features: tuple[str, ...] = ()
-    resources: ProxyResources = ProxyResources()
     workdir: str = ""
     metrics_resources: MetricsResources = MetricsResources()
     system_ca_path: str = ""
