@@ -36,7 +36,7 @@ class World:
         self.engine = Engine()
         self.index = Index(self.engine, KINDS)
         self.views: dict[str, TrackedView] = {}
-        self.compiler = Compiler(self.engine, Renderer(SHAPERS), self.view, lambda: ())
+        self.compiler = Compiler(self.engine, Renderer(SHAPERS), self.view, lambda _: ())
         self.resources: dict[Any, AnyResource] = {}
         self.observed: dict[str, Any] = {}
         self.told: list[str] = []

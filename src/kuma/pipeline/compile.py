@@ -5,7 +5,8 @@ plans share a part share the serialized resource, and a part that is in no plan 
 forgotten with its last reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from kuma.envoy.render import Renderer
@@ -14,6 +15,8 @@ from kuma.identity import builtin
 from kuma.identity.errors import IdentityError, NoIdentity
 from kuma.identity.issuer import DEFAULT_LIFETIME, workload_subject
 from kuma.identity.key_pair import CertificateAuthority, KeyPair, load_authority
+from kuma.identity.provided import load_provided
+from kuma.identity.secret_source import new_secret
 from kuma.kit.derived import derived
 from kuma.kit.incremental import Engine
 from kuma.kit.value import value
@@ -27,9 +30,12 @@ from kuma.resolve.endpoints import resolve_endpoints
 from kuma.resolve.proxy import resolve_proxy
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
-from kuma.resources.kinds.mesh.ca_backends import parse_expiration
+from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
 
 Rendered = tuple[EnvoyResource, ...]
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @value
@@ -41,14 +47,14 @@ class Outcome:
 
 
 class Compiler:
-    """`admin_secrets` are what the admin listener's TLS needs."""
+    """`admin_secrets` gives what the TLS of the admin listener at an address needs."""
 
     def __init__(
         self,
         engine: Engine,
         renderer: Renderer,
         view_of: Callable[[str], TrackedView],
-        admin_secrets: Callable[[], Rendered],
+        admin_secrets: Callable[[str], Rendered],
     ) -> None:
         self._engine = engine
         self._renderer = renderer
@@ -90,7 +96,7 @@ class Compiler:
                 yield self._certificate(plan.identity, issued)
         if (admin := admin_of(view, name, traits)) is not None:
             yield from self._render(view, _render_admin, admin)
-            yield from self._admin_secrets()
+            yield from self._admin_secrets(admin.address)
 
     def _certificate(self, identity: Identity, issued: Issued) -> EnvoyResource:
         """The proxy's own: shared with nobody, so not remembered apart."""
@@ -185,11 +191,27 @@ def _authority(view: MeshView) -> CertificateAuthority:
 
 def _key_pair(view: MeshView, backend: CertificateAuthorityBackend) -> KeyPair:
     mesh = view.mesh_name
+    if backend.type == PROVIDED:
+        return load_provided(backend.provided_conf(), mesh=mesh, secrets=_SecretsOf(view))
     names = builtin.cert_secret_key(mesh, backend.name), builtin.key_secret_key(mesh, backend.name)
     cert, key = (view.secret(each.name) for each in names)
     if cert is None or key is None:
         raise NoIdentity(f'the secrets of the CA backend "{backend.name}" are missing')
     return KeyPair(cert.reveal, key)
+
+
+class _SecretsOf:
+    """The secrets of a view's mesh, in the form in which identities read them."""
+
+    def __init__(self, view: MeshView) -> None:
+        self._view = view
+
+    def find(self, key: ResourceKey) -> AnyResource | None:
+        data = self._view.secret(key.name) if key.mesh == self._view.mesh_name else None
+        return None if data is None else new_secret(key, data.reveal, now=_LONG_AGO)
+
+    def list(self, kind: str, mesh: str | None = None) -> Sequence[AnyResource]:
+        return ()
 
 
 def _render_inbound(renderer: Renderer, inbound: Inbound) -> Rendered:

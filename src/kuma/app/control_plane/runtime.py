@@ -24,6 +24,7 @@ from kuma.api.connection import Deadlines
 from kuma.api.dependencies import ApiDependencies
 from kuma.api.ports import InstanceFacts
 from kuma.api.serve import ApiServer, Listener
+from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
@@ -31,7 +32,6 @@ from kuma.app.control_plane.stores import choose_store
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.envoy.render import Renderer
-from kuma.identity.admin_ca import AdminIdentity
 from kuma.identity.dataplane_auth import authenticate_dataplane
 from kuma.identity.tokens import TokenIssuer, TokenValidator
 from kuma.kit.clock import Clock, SystemClock
@@ -40,6 +40,7 @@ from kuma.kit.version import PRODUCT, program_version
 from kuma.pipeline.aggregates import Aggregates
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.compile import Compiler, Outcome
+from kuma.pipeline.envoy_admin import EnvoyAdmin
 from kuma.pipeline.fanout import Fanout, ProxyKey
 from kuma.pipeline.hub import Dataplane, Hub
 from kuma.pipeline.index import Index
@@ -94,7 +95,7 @@ class ControlPlane:
         led = asyncio.Event()
         self._spawn("leadership", self._leadership.run(lambda: self._lead(led)))
         await self._until_defaults_exist(led)
-        await self._admin.ensure()
+        await self._admin.ensure_authority()
         self._spawn("fan-out", self._fanout.run())
         self._spawn("insights", self._tracker.run())
         await self._data_plane_server.start()
@@ -127,6 +128,7 @@ class ControlPlane:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._tracker.flush()
+        await self._admin.close()
         await self._store.close()
         await self._diagnostics.stop()
         log.info("the control plane has stopped")
@@ -147,19 +149,19 @@ class ControlPlane:
             environment=settings.environment,
             mode=settings.mode,
             companions={MESH.name: self._companions},
+            checks=CHECKS,
             unsafe_delete=settings.store.unsafe_delete,
         )
         self._certs = ServerCertificates(settings, self.work_dir, clock)
-        self._admin = AdminIdentity(self._store, self.replica, clock)
+        renderer = Renderer(SHAPERS)
+        self._admin = EnvoyAdmin(self.engine, self._store, self.replica, renderer, clock)
+        self._compiler = Compiler(self.engine, renderer, self._view_of, self._admin.resources)
         self._views: dict[str, TrackedView] = {}
         self._build_pipeline()
         self._build_servers()
 
     def _build_pipeline(self) -> None:
         settings, clock = self.settings, self.clock
-        self._compiler = Compiler(
-            self.engine, Renderer(SHAPERS), self._view_of, self._admin.resources
-        )
         self._fanout = Fanout(self.engine, self._compiler.outcome, self._prepare)
         self._tracker = Tracker(
             self._store,
