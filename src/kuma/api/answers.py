@@ -1,10 +1,10 @@
 """Successful answers: JSON, and lists that are joined from documents which are bytes already."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 JSON = "application/json"
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def json_answer(content: object, *, status: int = 200) -> Response:
-    body = json.dumps(content, ensure_ascii=False, indent=1)
-    return Response(body, status_code=status, media_type=JSON)
+    """Indented, for people with curl."""
+    return Response(to_json(content, indent=1), status_code=status, media_type=JSON)
 
 
 def document_answer(document: bytes) -> Response:
@@ -38,10 +38,10 @@ async def list_answer(
     body = b'{"total":%d,"items":[%b],"next":%b}' % (
         total,
         b",".join(parts),
-        json.dumps(next_link).encode(),
+        to_json(next_link),
     )
     return Response(body, media_type=JSON)
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(content)

@@ -60,7 +60,8 @@ def add_documentation(app: FastAPI, deps: ApiDependencies, base: str) -> None:
             swagger_ui_parameters={"docExpansion": "none", "defaultModelsExpandDepth": 0},
         )
         page.headers["content-security-policy"] = (
-            "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; "
+            "default-src 'self'; connect-src *; img-src 'self' data:; "
+            "script-src 'self' 'unsafe-inline'; "
             "style-src 'self' 'unsafe-inline'"
         )
         return page

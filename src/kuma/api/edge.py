@@ -3,12 +3,13 @@
 Wire (HEAD, trailing slash)  ->  Observation  ->  Failsafe  ->  CORS  ->  Authentication  ->  routes
 """
 
+import asyncio
 import uuid
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kuma.api.errors import unexpected
+from kuma.api.errors import STOPPING, unexpected
 
 _log = structlog.get_logger("api")
 
@@ -38,7 +39,10 @@ class Wire:
 
 
 class Failsafe:
-    """An error that nobody foresaw costs its request a 500, is logged once, and reveals nothing."""
+    """An error that nobody foresaw costs its request a 500, is logged once, and reveals nothing.
+
+    Requests are cancelled only when the server stops and cannot wait for them any longer.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -53,6 +57,10 @@ class Failsafe:
 
         try:
             await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if started or scope["type"] != "http":
+                raise
+            await STOPPING.to_response()(scope, receive, send)
         except Exception:
             instance = uuid.uuid4().hex
             _log.exception("request failed", instance=instance, path=scope.get("path", ""))

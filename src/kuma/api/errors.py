@@ -253,6 +253,9 @@ def find_problem(error: Exception) -> Problem | None:
     )
 
 
+STOPPING = Problem(503, "Service unavailable", "the control plane is shutting down")
+
+
 def unexpected(instance: str) -> Problem:
     """`instance` finds the log line that says what happened."""
     return Problem(500, "Internal Server Error", "Internal Server Error", instance=instance)

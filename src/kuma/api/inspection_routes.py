@@ -4,7 +4,7 @@ The answers come from the `Inspector`; here are the parameters, access and error
 Source: reference 2.2.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -64,7 +64,7 @@ class InspectionRoutes:
             summary = f"{name} of meshes with meshServices"
             yield self._get(path, self._refuse_without_mesh_services(name), summary, {})
         for kind in self._deps.registry.policies():
-            yield self._selected(kind)
+            yield from self._selected(kind)
         eds = query("include_eds", "xds: with endpoints.", {"type": "boolean"})
         form = query("format", "stats, clusters.", {"type": "string", "enum": ["text", "json"]})
         admin = {**with_parameters(eds, form), **answers("EnvoyAdmin")}
@@ -112,33 +112,37 @@ class InspectionRoutes:
         is_json = what == "xds" or form == "json"
         return text_answer(found, media_type=JSON if is_json else "text/plain")
 
-    def _selected(self, kind: Kind[Any]) -> Endpoint:
-        """The dataplanes that a policy selects."""
+    def _selected(self, kind: Kind[Any]) -> Iterator[Endpoint]:
+        """The dataplanes that a policy selects, in the present form and in the older one."""
 
-        async def selected(request: Request) -> Response:
-            title = "Could not retrieve policy"
-            parameters = request.path_params
-            with titled(title):
+        async def by_page(request: Request) -> Response:
+            with titled("Could not retrieve policy"):
                 page = parse_page(request)
-                key = ResourceKey(kind.name, parameters["mesh"], parameters["name"])
-                check_mesh(self._replica, key.mesh)
-                policy = find_resource(self._replica, key)
             part = request.query_params.get("name", "")
-            found = [
-                dataplane
-                for dataplane in self._inspector.selected_dataplanes(policy)
-                if part in dataplane.name
-            ]
+            found = [each for each in self._find_selected(request, kind) if part in each.name]
             root_url = self._deps.settings.api_server.root_url
             following = find_next_link(request, page, total=len(found), root_url=root_url)
             return await list_answer(
                 page.of(found), _meta_bytes, total=len(found), next_link=following
             )
 
-        path = f"/meshes/{{mesh}}/{kind.path}/{{name}}/_resources/dataplanes"
+        async def all_at_once(request: Request) -> Response:
+            items = [_attachment(each) for each in self._find_selected(request, kind)]
+            return json_answer({"total": len(items), "items": items})
+
+        path = f"/meshes/{{mesh}}/{kind.path}/{{name}}"
         operation = {**with_parameters(*PAGING, NAME_FILTER), **answers("MetaList")}
         summary = f"List the dataplanes that a {kind.name} selects"
-        return Endpoint("GET", path, selected, summary, kind.name, operation)
+        new, old = f"{path}/_resources/dataplanes", f"{path}/dataplanes"
+        yield Endpoint("GET", new, by_page, summary, kind.name, operation)
+        yield Endpoint("GET", old, all_at_once, summary, kind.name, is_listed=False)
+
+    def _find_selected(self, request: Request, kind: Kind[Any]) -> Sequence[AnyResource]:
+        key = ResourceKey(kind.name, request.path_params["mesh"], request.path_params["name"])
+        check_mesh(self._replica, key.mesh)
+        with titled("Could not retrieve policy"):
+            policy = find_resource(self._replica, key)
+        return self._inspector.selected_dataplanes(policy)
 
     def _refuse_without_mesh_services(self, name: str) -> Any:
         async def refuse(request: Request) -> Response:
@@ -177,3 +181,11 @@ def _meta_bytes(resource: AnyResource) -> bytes:
             "labels": dict(sorted(resource.labels.items())),
         }
     )
+
+
+def _attachment(dataplane: AnyResource) -> dict[str, Any]:
+    return {
+        "kind": "SidecarDataplane",
+        "dataplane": {"mesh": dataplane.mesh, "name": dataplane.name},
+        "attachments": [{"type": "dataplane"}],
+    }

@@ -18,7 +18,7 @@ def is_direct_from_localhost(peer: str | None, headers: Mapping[str, str]) -> bo
     """`peer` is the address of the other end of the connection, `headers` are case-insensitive."""
     if peer is None or not _is_loopback(peer):
         return False
-    if any(headers.get(hop) for hop in _HOPS):
+    if any(hop in headers for hop in _HOPS):
         return False
     if headers.get("sec-fetch-site", "") not in {"", "same-origin", "none"}:
         return False
