@@ -28,11 +28,14 @@ class Outstanding:
     """An answer that is neither acknowledged nor rejected yet. `adds`: it brings new clusters, so
     what refers to them waits."""
 
-    __slots__ = ("adds", "nonce", "resources")
+    __slots__ = ("adds", "nonce", "removed", "resources")
 
-    def __init__(self, nonce: str, resources: tuple[EnvoyResource, ...], *, adds: bool) -> None:
+    def __init__(
+        self, nonce: str, resources: tuple[EnvoyResource, ...], removed: list[str], *, adds: bool
+    ) -> None:
         self.nonce = nonce
         self.resources = resources
+        self.removed = removed
         self.adds = adds
 
 
@@ -140,14 +143,30 @@ class Interest:
 
     def reject(self, answer: Outstanding, *, divisible: bool) -> None:
         """Remember what must not be sent again as it is. If the answer held several resources and
-        may be divided, its halves are tried, so that one bad resource does not hold up others."""
+        may be divided, its halves are tried, so that one bad resource does not hold up others; and
+        what it removed is removed again, since the client may have dropped the answer whole."""
         resources = answer.resources
+        if divisible and resources:
+            self.owe(answer.removed)
         if divisible and len(resources) > 1 and self.probes > 0:
             half = len(resources) // 2
             self.suspects = self.suspects or deque()
             self.suspects.extend((resources[:half], resources[half:]))
-        else:
-            self.rejected.update(each.name for each in resources)
+            return
+        for each in resources:
+            self.rejected.add(each.name)
+            self.owed.pop(each.name, None)
+        if self.doomed and not divisible:
+            # A whole state with what is kept for others' sake: try it without.
+            self.doomed = {}
+            self.unanswered = True
+
+    def acquit(self, resources: tuple[EnvoyResource, ...]) -> None:
+        """What is sent anew need not be tried as part of an answer that was rejected."""
+        if self.suspects:
+            names = {each.name for each in resources}
+            groups = self.suspects
+            self.suspects = deque(tuple(r for r in group if r.name not in names) for group in groups)
 
     def next_probe(self) -> tuple[EnvoyResource, ...]:
         """The next part of a rejected answer that is still current; empty if none is left."""

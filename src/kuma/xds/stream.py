@@ -66,6 +66,8 @@ class AdsStream(ABC, Generic[Request]):
         self._snapshot: Snapshot | None = None
         self._interests: dict[TypeUrl, Interest] = {}
         self._nonces = 0
+        self._reconnects = False
+        """The client brought what it knows and may not have named all that it uses yet."""
 
     def receive(self, request: Request) -> list[Response]:
         """Take an acknowledgement, a rejection or a change of subscription; types that are not
@@ -81,6 +83,7 @@ class AdsStream(ABC, Generic[Request]):
         elif asked.response_nonce:
             self._settle(interest, asked)
         self._subscribe(interest, request, first=first)
+        self._reconnects = self._reconnects or isinstance(interest.base, Known)
         return self.advance()
 
     def publish(self, snapshot: Snapshot) -> list[Response]:
@@ -108,14 +111,17 @@ class AdsStream(ABC, Generic[Request]):
 
     @property
     def awaited(self) -> str:
-        """The nonce of the clusters whose acknowledgement something waits for, empty if nothing
-        does. Envoy withholds it while any cluster is warming, so whoever drives the stream calls
-        `release` when that takes too long: a cluster that never warms (a host that does not
-        resolve) holds up nothing for good."""
+        """What something waits for, empty if nothing waits: the nonce of an answer with clusters,
+        or the listeners and routes of a client that reconnects. Envoy withholds the acknowledgement
+        while any cluster is warming, so whoever drives the stream calls `release` when waiting for
+        the same thing takes too long: a cluster that never warms (a host that does not resolve)
+        holds up nothing for good."""
         clusters = self._interests.get(TypeUrl.CLUSTER)
         snapshot = self._snapshot
-        if clusters is None or clusters.outstanding is None or snapshot is None:
+        if clusters is None or snapshot is None:
             return ""
+        if clusters.outstanding is None:
+            return "names" if clusters.doomed and self._reconnects else ""
         is_awaited = self._is_behind(TypeUrl.CLUSTER, snapshot) or (
             clusters.outstanding.adds
             and (
@@ -126,8 +132,11 @@ class AdsStream(ABC, Generic[Request]):
         return clusters.outstanding.nonce if is_awaited else ""
 
     def release(self) -> list[Response]:
+        """Stop waiting for what `awaited` tells."""
         clusters = self._interests.get(TypeUrl.CLUSTER)
         if clusters is not None:
+            if clusters.outstanding is None:
+                self._reconnects = False
             clusters.stop_waiting()
         return self.advance()
 
@@ -188,19 +197,28 @@ class AdsStream(ABC, Generic[Request]):
         if interest.doomed:
             upserted = interest.spare(upserted)
         if gone:
-            interest.rejected.difference_update(each.name for each in gone)
-            if interest.type_url in DEFERRED:
-                interest.doomed.update((each.name, each) for each in gone)
-            else:
-                removed = [each.name for each in gone]
+            removed = self._let_go(interest, gone)
         if interest.owed:
             upserted = self._with_owed(interest, newest, upserted, removed)
+        is_start = interest.unanswered and not interest.claimed
         due, interest.unanswered, interest.base = interest.unanswered, False, newest
         if upserted or removed or due:
             interest.probes, interest.complaint = PROBES, ""
+            interest.acquit(upserted)
             shared = change if upserted is change.upserted else None
-            adds = change.added and bool(base) and interest.type_url is TypeUrl.CLUSTER
+            adds = change.added and interest.type_url is TypeUrl.CLUSTER and not is_start
             self._send(interest, upserted, removed, out, shared=shared, due=due, adds=adds)
+
+    def _let_go(self, interest: Interest, gone: tuple[EnvoyResource, ...]) -> list[str]:
+        """The names to remove now; the others are removed when nothing refers to them. A whole
+        state does not keep what made it be rejected."""
+        now = list(gone)
+        if interest.type_url in DEFERRED:
+            whole = self._is_whole(interest.type_url)
+            now = [each for each in gone if whole and each.name in interest.rejected]
+            interest.doomed.update((each.name, each) for each in gone if each not in now)
+        interest.rejected.difference_update(each.name for each in gone)
+        return [each.name for each in now]
 
     def _with_owed(
         self,
@@ -241,7 +259,7 @@ class AdsStream(ABC, Generic[Request]):
             return
         self._nonces += 1
         interest.last_nonce = nonce
-        interest.outstanding = Outstanding(nonce, upserted, adds=adds)
+        interest.outstanding = Outstanding(nonce, upserted, removed, adds=adds)
         if interest.type_url is TypeUrl.CLUSTER:
             self._warm(upserted)
         self._reports.sent(interest.type_url)
@@ -250,15 +268,14 @@ class AdsStream(ABC, Generic[Request]):
     def _warm(self, clusters: tuple[EnvoyResource, ...]) -> None:
         """Owe each cluster that was sent its endpoints: an assignment has its cluster's name."""
         endpoints = self._interests.get(TypeUrl.ENDPOINT)
-        if endpoints is not None and self._snapshot is not None:
-            assigned = self._snapshot.of(TypeUrl.ENDPOINT)
-            endpoints.owe(
-                [
-                    each.name
-                    for each in clusters
-                    if each.name in assigned and endpoints.wants(each.name)
-                ]
-            )
+        if endpoints is None or self._snapshot is None:
+            return
+        assigned = self._snapshot.of(TypeUrl.ENDPOINT)
+        endpoints.owe(
+            name
+            for name in (each.name for each in clusters)
+            if name in assigned and endpoints.wants(name) and name not in endpoints.rejected
+        )
 
     def _waits_for_clusters(self, snapshot: Snapshot) -> bool:
         clusters = self._interests.get(TypeUrl.CLUSTER)
@@ -272,7 +289,9 @@ class AdsStream(ABC, Generic[Request]):
 
     def _is_settled(self, type_url: TypeUrl, snapshot: Snapshot) -> bool:
         interest = self._interests.get(type_url)
-        return interest is None or interest.is_settled(snapshot.of(type_url))
+        if interest is None:
+            return not self._reconnects
+        return interest.is_settled(snapshot.of(type_url))
 
     def _send_removals(self, snapshot: Snapshot, out: list[Response]) -> None:
         """Remove what nothing refers to any more: clusters, then what only they referred to."""
