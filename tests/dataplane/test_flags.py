@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
-from kuma.app.data_plane.go_style import parse_pairs, with_boolean_values
 from kuma.app.data_plane.run_options import build_options
 from kuma.config.data_plane import DataPlaneSettings
 from kuma.config.section import settings_of
 from kuma.dataplane.errors import DataPlaneError
 from kuma.dataplane.log import Level, Log
 from kuma.dataplane.options import RunOptions
+from kuma.kit.go_flags import parse_pairs, with_boolean_values
 
 NO_SETTING = {"transparentProxy", "transparentProxyConfig"}
 """Flags of Kuma's that no setting stands for."""

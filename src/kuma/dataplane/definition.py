@@ -8,12 +8,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from kuma.dataplane.errors import BadDefinition
 from kuma.dataplane.log import Log
 from kuma.dataplane.options import DefinitionOptions, ProxyType
-from kuma.dataplane.template import BadTemplate, render, unused
+from kuma.kit.json_yaml import BadYaml, load_yaml
+from kuma.kit.template import BadTemplate, render, unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +84,8 @@ def _text(source: str, raw: Mapping[str, Any], key: str) -> str:
 
 def parse_yaml(source: str, text: str) -> object:
     """YAML or JSON as plain JSON values. Raises BadDefinition with line and column."""
-    import yaml
-
     try:
-        return yaml.load(text, Loader=_json_loader())  # noqa: S506  # a safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadDefinition(source, f"{where}{error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise BadDefinition(source, f"is not YAML: {error}") from error
-
-
-def _json_loader() -> Any:
-    """The safe loader, which leaves dates as text: JSON has none."""
-    import yaml
-
-    class JsonLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        yaml_implicit_resolvers: ClassVar = {
-            first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-    return JsonLoader
+        found: object = load_yaml(text)
+    except BadYaml as error:
+        raise BadDefinition(source, str(error)) from error
+    return found

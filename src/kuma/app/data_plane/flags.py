@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from kuma.app.data_plane.go_style import DURATION
 from kuma.config.availability import DATA_PLANE, unavailable
 from kuma.kit.durations import format_duration
+from kuma.kit.go_flags import DURATION
 
 _PORT = click.IntRange(0, 65535)
 

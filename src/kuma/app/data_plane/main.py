@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
-from kuma.app.data_plane.go_style import DURATION, with_boolean_values
 from kuma.dataplane.errors import DataPlaneError
 from kuma.dataplane.log import Level, Log, json_format, text_format
+from kuma.kit.go_flags import DURATION, with_boolean_values
 
 _LOG_LEVELS = {"off": Level.OFF, "info": Level.INFO, "debug": Level.DEBUG}
 _BOOLEANS = (*(flag.name for flag in FLAGS if flag.is_boolean), "detailed")

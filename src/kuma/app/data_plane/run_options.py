@@ -4,7 +4,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from kuma.app.data_plane.flags import Values
-from kuma.app.data_plane.go_style import parse_pairs
 from kuma.dataplane.errors import DataPlaneError
 from kuma.dataplane.log import Log
 from kuma.dataplane.options import (
@@ -15,6 +14,7 @@ from kuma.dataplane.options import (
     ProxyType,
     RunOptions,
 )
+from kuma.kit.go_flags import parse_pairs
 
 _ENVOY_LEVELS = ("trace", "debug", "info", "warning", "warn", "error", "critical", "off")
 _POSITIVE = (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuma.dataplane.template import BadTemplate, render, unused
+from kuma.kit.template import BadTemplate, render, unused
 
 NAMES = st.text(ascii_letters + "_.-", min_size=1)
 
@@ -43,3 +43,8 @@ def test_sections_are_refused() -> None:
 
 def test_unused_variables_are_known() -> None:
     assert unused("{{ a }}{{{b}}}", {"a": "1", "c": "2", "b": "3"}) == ("c",)
+
+
+def test_templates_of_go_stay() -> None:
+    text = "{{ .DisplayName }}.{{ zone }}.mesh"
+    assert render(text, {"zone": "east"}) == "{{ .DisplayName }}.east.mesh"

@@ -1,8 +1,9 @@
-"""Dataplane templates: `{{ name }}` stands for the value of `--dataplane-var name=value`.
+"""Templates: `{{ name }}` stands for the value of a flag such as `--dataplane-var name=value`.
 
 The part of mustache that Kuma's users have use for; sections are refused.
 # Differs from Kuma: a variable without a value is an error, not an empty text, and values are
-put in as they are, not escaped for HTML.
+put in as they are, not escaped for HTML. Names that start with a dot are Go's own templates, which
+some resources contain, and stay as they are.
 """
 
 import re
@@ -16,8 +17,8 @@ class BadTemplate(Exception):
     pass
 
 
-def render(template: str, variables: Mapping[str, str]) -> str:
-    """Raises BadTemplate that names the line and the variable."""
+def render(template: str, variables: Mapping[str, str], *, flag: str = "--dataplane-var") -> str:
+    """`flag` is how the user gives variables. Raises BadTemplate that names line and variable."""
 
     def value_of(tag: re.Match[str]) -> str:
         line = template.count("\n", 0, tag.start()) + 1
@@ -25,9 +26,12 @@ def render(template: str, variables: Mapping[str, str]) -> str:
             return ""
         if tag["sigil"] not in {"", "&"}:
             raise BadTemplate(f"line {line}: {tag[0]} is not supported, only {{{{ name }}}} is")
-        if tag["name"] not in variables:
-            raise BadTemplate(f"line {line}: {_missing(tag['name'], variables)}")
-        return variables[tag["name"]]
+        name = tag["name"]
+        if name not in variables:
+            if name.startswith("."):
+                return tag[0]
+            raise BadTemplate(f"line {line}: {_missing(name, variables, flag)}")
+        return variables[name]
 
     return _TAG.sub(value_of, template)
 
@@ -38,7 +42,7 @@ def unused(template: str, variables: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in variables if name not in named)
 
 
-def _missing(name: str, variables: Mapping[str, str]) -> str:
+def _missing(name: str, variables: Mapping[str, str], flag: str) -> str:
     close = get_close_matches(name, variables, n=1)
     hint = f', did you mean "{close[0]}"?' if close else ""
-    return f'variable "{name}" has no value{hint} Give it with --dataplane-var {name}=...'
+    return f'variable "{name}" has no value{hint} Give it with {flag} {name}=...'

@@ -1,0 +1,132 @@
+"""YAML (of which JSON is a part) as plain JSON values, with the place of what cannot be read.
+
+Dates stay text, as JSON has none. An object with the same key twice is refused: which of them was
+meant nobody knows.
+"""
+
+import re
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+class BadYaml(Exception):
+    """`line` and `column` count from 1; 0 where the place is not known."""
+
+    def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
+        place = f"line {line}, column {column}: " if line else ""
+        super().__init__(f"{place}{problem}")
+        self.problem, self.line, self.column = problem, line, column
+
+
+@dataclass(frozen=True)
+class Document:
+    """One of the documents of a text. `line` is where it starts."""
+
+    content: Any
+    line: int
+
+
+def load_yaml(text: str) -> Any:
+    """The one document of `text`; None if it is empty. Raises BadYaml."""
+    found = load_documents(text)
+    if len(found) > 1:
+        raise BadYaml("there must be one document only", found[1].line, 1)
+    return found[0].content if found else None
+
+
+def load_documents(text: str) -> list[Document]:
+    """All but empty ones. Raises BadYaml."""
+    import yaml
+
+    loader = _json_loader()(text)
+    try:
+        return list(_documents(loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = error.problem or error.context or "is not YAML"
+        raise BadYaml(problem, *((mark.line + 1, mark.column + 1) if mark else ())) from error
+    except yaml.reader.ReaderError as error:
+        raise BadYaml(f"{error.reason} at position {error.position}") from error
+    except yaml.YAMLError as error:
+        raise BadYaml(f"is not YAML: {error}") from error
+    except RecursionError as error:
+        raise BadYaml("is nested too deeply") from error
+    finally:
+        loader.dispose()
+
+
+def _documents(loader: Any) -> Iterator[Document]:
+    while loader.check_node():
+        node = loader.get_node()
+        content = loader.construct_document(node)
+        if content is not None:
+            yield Document(content, node.start_mark.line + 1)
+
+
+@cache
+def _json_loader() -> Any:
+    import yaml
+
+    class JsonLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+            seen = set()
+            for key, _ in node.value:
+                known = (key.tag, key.value) if isinstance(key.value, str) else None
+                if known in seen and key.value != "<<":
+                    problem = f'key "{key.value}" is there already'
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(known)
+            made: dict[Hashable, Any] = super().construct_mapping(node, deep)
+            return made
+
+    JsonLoader.yaml_implicit_resolvers = {
+        first: [(tag, _without_colons(form)) for tag, form in resolvers if tag not in _NO_JSON]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return JsonLoader
+
+
+_NO_JSON = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"}
+
+
+def _without_colons(form: re.Pattern[str]) -> re.Pattern[str]:
+    """`1:30` is a text, and not 90 as YAML 1.1 has it."""
+    return re.compile(f"(?![^:]*:){form.pattern}", form.flags)
+
+
+def dump_yaml(content: Any) -> str:
+    """Sorted by key, never folded; text that could be taken for something else in double quotes."""
+    import yaml
+
+    return str(
+        yaml.dump(
+            content,
+            Dumper=_json_dumper(),
+            sort_keys=True,
+            allow_unicode=True,
+            default_flow_style=False,
+            width=float("inf"),
+        )
+    )
+
+
+@cache
+def _json_dumper() -> Any:
+    import yaml
+
+    class JsonDumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def represent_text(dumper: Any, text: str) -> Any:
+        tag = "tag:yaml.org,2002:str"
+        plain = dumper.resolve(yaml.ScalarNode, text, (True, False)) == tag
+        style = None if plain else '"'
+        if "\n" in text:
+            style = "|"
+        return dumper.represent_scalar(tag, text, style=style)
+
+    JsonDumper.add_representer(str, represent_text)
+    return JsonDumper
