@@ -11,7 +11,13 @@ from kuma.plan.origin import Origin
 from kuma.resolve.match import Matched, matched_policies
 from kuma.resolve.placement import InboundRule, Placement, Rule
 from kuma.resolve.resource_rules import ResourceRule, resource_rules
-from kuma.resolve.rules import from_rules, named_policies, to_rules
+from kuma.resolve.rules import (
+    Combined,
+    combined_from_rules,
+    combined_to_rules,
+    inbound_rules,
+    named_policies,
+)
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import MeshView
 from kuma.resources.codec import to_document
@@ -70,31 +76,34 @@ def _explain_kind(
     kind, traits = placement.name, placement.kind.policy
     matched = matched_policies(view, kind, subject)
     meta = _metas(view, kind)
-    sending: tuple[Rule, ...] = ()
+    sending = Combined()
     resources: tuple[ResourceRule, ...] = ()
     if traits is not None and traits.has_to:
-        sending = to_rules(view, kind, matched.names).by_tags
+        sending = combined_to_rules(view, kind, matched.names)
         resources = resource_rules(view, kind, matched.names)
     if _is_exclusive(view):
-        sending = ()
+        sending = Combined()
+    complete = sending.is_complete
     by_tags, by_match = [], []
     for position, inbound in _by_port(dataplane):
-        found = from_rules(view, kind, matched.names_for(position)).rules
-        if found.by_tags:
-            rules = [_rule(rule, meta) for rule in found.by_tags]
+        names = matched.names_for(position)
+        combined = combined_from_rules(view, kind, names)
+        complete &= combined.is_complete
+        if combined.rules:
+            rules = [_rule(rule, meta) for rule in combined.rules]
             by_tags.append({"inbound": _inbound(inbound), "rules": rules})
-        if found.by_match:
-            matches = [_inbound_rule(rule, meta) for rule in found.by_match]
+        if found := inbound_rules(view, kind, names).by_match:
+            matches = [_inbound_rule(rule, meta) for rule in found]
             by_match.append({"inbound": _inbound(inbound), "rules": matches})
-    if not (sending or resources or by_tags or by_match):
+    if not (sending.rules or resources or by_tags or by_match):
         return None
     return {
         "type": kind,
-        "toRules": [_rule(rule, meta) for rule in sending],
+        "toRules": [_rule(rule, meta) for rule in sending.rules],
         "toResourceRules": [_resource_rule(view, rule, meta) for rule in resources],
         "fromRules": by_tags,
         "inboundRules": by_match,
-        "warnings": _warnings(matched),
+        "warnings": _warnings(matched, complete=complete),
     }
 
 
@@ -165,12 +174,17 @@ def _inbound(inbound: Inbound) -> Json:
     return {**name, "port": inbound.port, "tags": dict(inbound.tags)}
 
 
-def _warnings(matched: Matched) -> list[str]:
-    return [
+def _warnings(matched: Matched, *, complete: bool) -> list[str]:
+    found = [
         f"unable to resolve TargetRef on policy: mesh:{each.origin.mesh} name:{each.origin.name} "
         f'error:"{each.message}"'
         for each in matched.diagnostics
     ]
+    if not complete:
+        found.append(
+            "too many combinations of tags to show; the policies are in force all the same"
+        )
+    return found
 
 
 def _http_matches(view: MeshView, subject: Subject) -> list[Json]:
@@ -180,7 +194,7 @@ def _http_matches(view: MeshView, subject: Subject) -> list[Json]:
         if placement.rule_hashes is None:
             continue
         policies = matched_policies(view, placement.name, subject).names
-        for rule in to_rules(view, placement.name, policies).by_tags:
+        for rule in combined_to_rules(view, placement.name, policies).rules:
             matches = [each["matches"] for each in rule.conf.to_json().get("rules", ())]
             found.update(zip(placement.rule_hashes(rule.conf), matches, strict=True))
     return [{"hash": text, "match": found[text]} for text in sorted(found)]

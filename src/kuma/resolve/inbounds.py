@@ -4,11 +4,10 @@ from kuma.kit.derived import derived
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
-from kuma.plan.proxy import Diagnostic
 from kuma.plan.tls import InboundTls, TlsMode
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.match import matched_policies
-from kuma.resolve.rules import from_rules
+from kuma.resolve.rules import inbound_rules
 from kuma.resolve.subject import Subject
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import MtlsMode
@@ -20,25 +19,22 @@ class Receiving:
 
     tls: InboundTls | None
     conf: Slots
-    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 @derived
 def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
     """`position` is that of the inbound in the Dataplane."""
     tls = inbound_tls(view)
-    slots, diagnostics = EMPTY, list[Diagnostic]()
+    slots = EMPTY
     for placement in view.placements:
         if placement.on_inbound is None or (placement.only_with_tls and tls is None):
             continue
         policies = matched_policies(view, placement.name, subject).names_for(position)
         if not policies:
             continue
-        found = from_rules(view, placement.name, policies)
-        diagnostics += found.diagnostics
-        for conf in placement.on_inbound(found.rules):
+        for conf in placement.on_inbound(inbound_rules(view, placement.name, policies)):
             slots = slots.put(conf)
-    return Receiving(tls, slots, tuple(diagnostics))
+    return Receiving(tls, slots)
 
 
 @derived

@@ -28,7 +28,7 @@ from kuma.resolve.routes import (
     resolve_backends,
     route_http,
 )
-from kuma.resolve.rules import placement_of, rule_for, to_rules
+from kuma.resolve.rules import placement_of, rule_for
 from kuma.resolve.subject import Subject
 from kuma.resolve.view import MeshView
 
@@ -65,15 +65,6 @@ def client_of(view: MeshView, subject: Subject) -> Client:
     kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
     found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
     return Client(tuple((kind, policies) for kind, policies in found if policies))
-
-
-@derived
-def client_diagnostics(view: MeshView, client: Client) -> tuple[Diagnostic, ...]:
-    return tuple(
-        problem
-        for kind, policies in client.policies
-        for problem in to_rules(view, kind, policies).diagnostics
-    )
 
 
 @derived

@@ -63,10 +63,11 @@ class InboundRule:
 
 @value
 class InboundRules:
-    """What the policies of one kind say of an inbound: by the client's tags, first that holds
-    decides; and by match, most specific first."""
+    """What the policies of one kind say of an inbound. `by_client`: one rule for each entry of
+    `from`, strongest first, so that the first that holds for a client decides what it sets.
+    `by_match`: most specific first."""
 
-    by_tags: tuple[Rule, ...] = ()
+    by_client: tuple[Rule, ...] = ()
     by_match: tuple[InboundRule, ...] = ()
 
 

@@ -18,7 +18,7 @@ from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.match import matched_policies
-from kuma.resolve.outbounds import client_diagnostics, client_of, reached, sending
+from kuma.resolve.outbounds import client_of, reached, sending
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
@@ -38,18 +38,17 @@ def resolve_proxy(view: MeshView, name: str, features: tuple[str, ...] = ()) -> 
     subject = subject_of(view, name)
     if dataplane is None or subject is None:
         return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
-    inbounds, found = _inbounds(view, dataplane, subject)
-    outbounds, destinations, more = _outbounds(view, dataplane, subject, features)
+    outbounds, destinations, found = _outbounds(view, dataplane, subject, features)
     return ProxyPlan(
         mesh=view.mesh_name,
         name=name,
-        inbounds=inbounds,
+        inbounds=_inbounds(view, dataplane, subject),
         outbounds=outbounds,
         destinations=destinations,
         admin=None,
         identity=identity(view),
         passthrough=passthrough(view),
-        diagnostics=_distinct((*found, *more, *policy_diagnostics(view, subject))),
+        diagnostics=_distinct((*found, *policy_diagnostics(view, subject))),
     )
 
 
@@ -71,26 +70,23 @@ def passthrough(view: MeshView) -> bool:
 @derived
 def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ...]:
     """What is wrong with policies apart from any inbound or outbound."""
-    of_matching = [
+    return tuple(
         problem
         for placement in view.placements
         for problem in matched_policies(view, placement.name, subject).diagnostics
-    ]
-    return (*of_matching, *client_diagnostics(view, client_of(view, subject)))
+    )
 
 
 def _inbounds(
     view: MeshView, dataplane: Resource[DataplaneSpec], subject: Subject
-) -> tuple[tuple[Inbound, ...], list[Diagnostic]]:
+) -> tuple[Inbound, ...]:
     networking = dataplane.spec.networking
     made: list[Inbound] = []
-    diagnostics: list[Diagnostic] = []
     for position, inbound in enumerate(networking.inbound):
         if inbound.port == SERVICE_LESS_PORT:
             continue
         interface = networking.interface_of(inbound)
         behaviour = receiving(view, subject, position)
-        diagnostics += behaviour.diagnostics
         made.append(
             Inbound(
                 section=inbound.section_name,
@@ -106,7 +102,7 @@ def _inbounds(
                 conf=behaviour.conf,
             )
         )
-    return tuple(sorted(made, key=lambda each: (each.address, each.port))), diagnostics
+    return tuple(sorted(made, key=lambda each: (each.address, each.port)))
 
 
 def _outbounds(

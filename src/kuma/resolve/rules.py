@@ -1,6 +1,9 @@
-"""The rules that a set of policies of one kind adds up to: by tags for `to` and `from`, by match.
+"""What a set of policies of one kind says of a destination, of a route to it, of a client.
 
 Keyed by the policies' names, not by the proxy: proxies that match the same policies share them.
+
+    entries --merge those that hold--> one rule              for plans: exact, and cheap
+            --subsets.build_rules----> every combination     for people, as Kuma shows them
 """
 
 from collections.abc import Iterator
@@ -9,12 +12,12 @@ from typing import Any
 from kuma.kit.derived import derived
 from kuma.kit.value import value
 from kuma.plan.origin import Origin
-from kuma.plan.proxy import Diagnostic
 from kuma.resolve.inbound_rules import build_inbound_rules
 from kuma.resolve.match import find_route
+from kuma.resolve.merge import merge
 from kuma.resolve.order import ordered_policies, top_target
 from kuma.resolve.placement import InboundRules, Placement, Rule, Source, Subset, TagPredicate
-from kuma.resolve.subsets import Entry, TooManyCombinations, as_subset, build_rules, find_rule
+from kuma.resolve.subsets import Entry, TooManyCombinations, as_subset, build_rules, contains
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.resource import AnyResource
@@ -27,15 +30,11 @@ Names = tuple[str, ...]
 
 
 @value
-class ToRules:
-    by_tags: tuple[Rule, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
+class Combined:
+    """Rules for all combinations of tags; `is_complete` False: there are too many, and none."""
 
-
-@value
-class FromRules:
-    rules: InboundRules = InboundRules()
-    diagnostics: tuple[Diagnostic, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    is_complete: bool = True
 
 
 def placement_of(view: MeshView, kind: str) -> Placement:
@@ -49,37 +48,64 @@ def named_policies(view: MeshView, kind: str, names: Names) -> tuple[AnyResource
 
 
 @derived
-def to_rules(view: MeshView, kind: str, names: Names) -> ToRules:
+def to_entries(view: MeshView, kind: str, names: Names) -> tuple[Entry, ...]:
+    """The entries of `to` that speak of tags, weakest first."""
     policies = named_policies(view, kind, names)
-    entries = [entry for policy in policies for entry in _to_entries(view, policy)]
-    try:
-        return ToRules(build_rules(entries, with_negations=False))
-    except TooManyCombinations:
-        return ToRules((), tuple(_too_many(policy, "spec.to") for policy in policies))
+    return tuple(entry for policy in policies for entry in _to_entries(view, policy))
 
 
 @derived
-def from_rules(view: MeshView, kind: str, names: Names) -> FromRules:
-    """What the policies say of an inbound that they all select."""
+def from_entries(view: MeshView, kind: str, names: Names) -> tuple[Entry, ...]:
+    """The entries of `from`, weakest first."""
     policies = named_policies(view, kind, names)
-    by_match = build_inbound_rules(policies)
-    entries = [entry for policy in policies for entry in _from_entries(policy)]
-    try:
-        return FromRules(InboundRules(build_rules(entries, with_negations=True), by_match))
-    except TooManyCombinations:
-        found = tuple(_too_many(policy, "spec.from") for policy in policies)
-        return FromRules(InboundRules((), by_match), found)
+    return tuple(entry for policy in policies for entry in _from_entries(policy))
 
 
 @derived
 def rule_for(
     view: MeshView, kind: str, names: Names, service: str, rule_hash: str = ""
 ) -> Rule | None:
-    """The rule for a destination, or for one route to it. None: no policy speaks of it."""
+    """What holds for a destination, or for one route to it. None: no policy speaks of it.
+
+    # Differs from Kuma: every entry that holds takes part. Kuma picks the first of its combined
+    # rules, and those of one group of entries can hide the entries of another.
+    """
     element = {well_known.SERVICE_TAG: service}
     if rule_hash:
         element[RULE_HASH_TAG] = rule_hash
-    return find_rule(to_rules(view, kind, names).by_tags, element)
+    entries = to_entries(view, kind, names)
+    sources = tuple(each.source for each in entries if contains(each.subset, element))
+    if not sources:
+        return None
+    subset = tuple(TagPredicate(key, wanted) for key, wanted in sorted(element.items()))
+    return Rule(subset, merge([source.conf for source in sources]), sources)
+
+
+@derived
+def inbound_rules(view: MeshView, kind: str, names: Names) -> InboundRules:
+    """What the policies say of an inbound that they all select."""
+    entries = reversed(from_entries(view, kind, names))
+    return InboundRules(
+        by_client=tuple(Rule(each.subset, each.source.conf, (each.source,)) for each in entries),
+        by_match=build_inbound_rules(named_policies(view, kind, names)),
+    )
+
+
+@derived
+def combined_to_rules(view: MeshView, kind: str, names: Names) -> Combined:
+    return _combine(to_entries(view, kind, names), with_negations=False)
+
+
+@derived
+def combined_from_rules(view: MeshView, kind: str, names: Names) -> Combined:
+    return _combine(from_entries(view, kind, names), with_negations=True)
+
+
+def _combine(entries: tuple[Entry, ...], *, with_negations: bool) -> Combined:
+    try:
+        return Combined(build_rules(entries, with_negations=with_negations))
+    except TooManyCombinations:
+        return Combined(is_complete=False)
 
 
 def _from_entries(policy: AnyResource) -> Iterator[Entry]:
@@ -124,9 +150,3 @@ def _route_subsets(view: MeshView, route: AnyResource) -> Iterator[Subset]:
 def source_of(policy: AnyResource, index: int, conf: Any) -> Source:
     origin = Origin(policy.kind.name, policy.mesh, policy.name, index)
     return Source(origin, conf)
-
-
-def _too_many(policy: AnyResource, path: str) -> Diagnostic:
-    origin = Origin(policy.kind.name, policy.mesh, policy.name)
-    text = "the policies of this kind combine too many different tags; none of them is applied"
-    return Diagnostic(origin, path, text)

@@ -1,12 +1,12 @@
-"""Rules by tags: overlapping entries of many policies into disjoint-enough subsets, each with one
-merged conf, of which the first that contains a client (or destination) decides.
+"""Rules by tags as Kuma shows them: the entries of many policies, told apart by every combination of
+their tags, each with one merged conf. For people; plans are made from the entries themselves.
 
     entries -> subsets -> groups that can overlap -> every combination of a group -> merged confs
 
 Source: Kuma, docs/madr/decisions/007-mesh-traffic-permission.md; reference 14.5.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from kuma.kit.value import value
@@ -64,11 +64,6 @@ def build_rules(entries: Sequence[Entry], *, with_negations: bool) -> tuple[Rule
                 raise TooManyCombinations
             found += _merge_into(combination, entries)
     return tuple(sorted(found, key=lambda rule: -_count_positive(rule.subset)))
-
-
-def find_rule(rules: Iterable[Rule], element: Mapping[str, str]) -> Rule | None:
-    """The rule that decides for somebody with these tags."""
-    return next((rule for rule in rules if contains(rule.subset, element)), None)
 
 
 def contains(subset: Subset, element: Mapping[str, str]) -> bool:

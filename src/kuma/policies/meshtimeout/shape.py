@@ -33,7 +33,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutat
 
 from kuma.envoy.message import duration, pack
 from kuma.envoy.route import build_header_match
-from kuma.envoy.shaper import HttpChain, InboundChain, OutboundChain, Shaper, Upstream
+from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.plan.proxy import Destination, Inbound, Outbound
 from kuma.plan.route import HttpRoute, ValueKind, ValueMatch
 from kuma.policies.meshtimeout.model import ConditionalTimeouts, TimeoutConf, TimeoutHttp
@@ -52,15 +52,23 @@ SERVER_NAME = "x-kuma-client-server-name"
 class TimeoutShaper(Shaper):
     def inbound_chain(self, chain: InboundChain) -> None:
         conf = _for_all(chain.inbound)
-        if chain.http is not None and chain.virtual_host is not None:
+        if chain.http is not None:
             if conf is not None:
                 _shape_headers_timeout(chain.http.manager, conf)
-                _shape_action(chain.virtual_host.routes[0].route, conf)
             conditional = chain.inbound.conf.get(ConditionalTimeouts)
-            if conditional is not None and chain.secured:
-                _shape_conditional(chain, chain.http, chain.virtual_host, conditional)
+            if conditional is not None:
+                chain.http.manager.early_header_mutation_extensions.append(_CLIENT_HEADERS)
+                chain.inspects_tls |= any(each.match.sni is not None for each in conditional.rules)
         if chain.tcp is not None and conf is not None:
             chain.tcp.idle_timeout.CopyFrom(duration(_or(conf.idle_timeout, IDLE)))
+
+    def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
+        conf = _for_all(inbound)
+        if conf is not None:
+            _shape_action(host.routes[0].route, conf)
+        conditional = inbound.conf.get(ConditionalTimeouts)
+        if conditional is not None:
+            _shape_conditional(host, conditional)
 
     def inbound_cluster(self, upstream: Upstream, inbound: Inbound) -> None:
         conf = _for_all(inbound)
@@ -97,24 +105,17 @@ def _for_all(inbound: Inbound) -> TimeoutConf | None:
     return conf
 
 
-def _shape_conditional(
-    chain: InboundChain,
-    http: HttpChain,
-    virtual_host: VirtualHost,
-    conditional: ConditionalTimeouts,
-) -> None:
+def _shape_conditional(host: VirtualHost, conditional: ConditionalTimeouts) -> None:
     base = Route()
-    base.CopyFrom(virtual_host.routes[0])
-    del virtual_host.routes[:]
+    base.CopyFrom(host.routes[0])
+    del host.routes[:]
     for rule in conditional.rules:
-        route = virtual_host.routes.add()
+        route = host.routes.add()
         route.CopyFrom(base)
         route.match.headers.extend(_client_matches(rule.match))
         _shape_action(route.route, rule.conf)
-    virtual_host.routes.append(base)
-    virtual_host.request_headers_to_remove.extend((CLIENT_URIS, SERVER_NAME))
-    http.manager.early_header_mutation_extensions.append(_CLIENT_HEADERS)
-    chain.inspects_tls |= any(rule.match.sni is not None for rule in conditional.rules)
+    host.routes.append(base)
+    host.request_headers_to_remove.extend((CLIENT_URIS, SERVER_NAME))
 
 
 def _client_matches(match: Match) -> list[HeaderMatcher]:

@@ -4,11 +4,10 @@
 Source: reference 14.7.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kuma.plan.origin import Origin
 from kuma.policies.meshtrafficpermission.model import (
-    Action,
     ActionConf,
     IdentityMatch,
     IdentityRules,
@@ -18,7 +17,7 @@ from kuma.policies.meshtrafficpermission.model import (
     TagMatch,
     TagRule,
 )
-from kuma.resolve.placement import InboundRule, InboundRules, Rule
+from kuma.resolve.placement import InboundRule, InboundRules, Rule, Subset
 from kuma.resources.match import Match
 
 
@@ -26,18 +25,27 @@ def place_permissions(rules: InboundRules) -> tuple[object, ...]:
     """Nothing where no policy speaks; then nobody may connect."""
     if rules.by_match:
         return (PermissionConf(identity_rules=_identity_rules(rules.by_match)),)
-    if rules.by_tags:
-        return (PermissionConf(tag_rules=tuple(_tag_rule(rule) for rule in rules.by_tags)),)
+    if rules.by_client:
+        return (PermissionConf(tag_rules=tuple(_tag_rules(rules.by_client))),)
     return ()
 
 
-def _tag_rule(rule: Rule) -> TagRule:
-    action = rule.conf.action if isinstance(rule.conf, ActionConf) else None
-    return TagRule(
-        subset=tuple(TagMatch(tag.key, tag.value, tag.negated) for tag in rule.subset),
-        action=action or Action.DENY,
-        origins=rule.origins,
-    )
+def _tag_rules(rules: Iterable[Rule]) -> Iterator[TagRule]:
+    """An action is all that an entry says, so the strongest that holds for a client decides.
+
+    # Differs from Kuma: there, entries that cannot hold together are combined apart, and a client
+    # whom one group of them denies can be let in by another.
+    """
+    seen: set[Subset] = set()
+    for rule in rules:
+        action = rule.conf.action if isinstance(rule.conf, ActionConf) else None
+        if action is None or rule.subset in seen:
+            continue
+        seen.add(rule.subset)
+        matches = tuple(TagMatch(tag.key, tag.value, tag.negated) for tag in rule.subset)
+        yield TagRule(matches, action, rule.origins)
+        if not matches:  # everybody: nothing after it is ever asked
+            return
 
 
 def _identity_rules(rules: Iterable[InboundRule]) -> IdentityRules:

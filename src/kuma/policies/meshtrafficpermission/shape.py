@@ -3,6 +3,13 @@
 Who comes is read from the certificate that the client showed: `spiffe://<mesh>/<service>` for its
 services, `kuma://<tag>/<value>` for its tags, or a SPIFFE id as such. A chain without that TLS
 (PERMISSIVE) has nobody to ask and lets everybody in.
+
+For HTTP the filter itself denies everybody, and the rules ride on the routes:
+
+    chain: RBAC filter, denies ── virtual host: RBAC per route, the rules in force, over RDS
+
+Differs from Kuma, whose rules are part of the listener: here a change acts on the next request of
+every connection and drains none.
 """
 
 import re
@@ -11,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.config.rbac.v3 import rbac_pb2
 from envoy.config.rbac.v3.rbac_pb2 import Permission, Policy, Principal
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpFilter,
@@ -55,17 +63,38 @@ class PermissionShaper(Shaper):
     def inbound_chain(self, chain: InboundChain) -> None:
         if not chain.secured:
             return
-        conf = chain.inbound.conf.get(PermissionConf) or PermissionConf()
-        rules = conf.identity_rules
-        made = _by_identity(rules) if rules is not None else _by_tags(conf, chain.inbound)
+        conf = _conf(chain.inbound)
         if chain.http is not None:
-            chain.http.filters.append(HttpFilter(name=http_filters.RBAC, typed_config=pack(made)))
+            chain.http.filters.append(_DENY)
         else:
-            chain.network_filters.insert(0, _network_filter(made, chain.inbound))
-        chain.inspects_tls |= rules is not None and _asks_for_sni(rules)
+            chain.network_filters.insert(0, _network_filter(conf, chain.inbound))
+        chain.inspects_tls |= conf.identity_rules is not None and _asks_for_sni(conf.identity_rules)
+
+    def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
+        """Chains without the filter do not look at this."""
+        if inbound.tls is not None:
+            rules = http_rbac_pb2.RBACPerRoute(rbac=_build_rbac(_conf(inbound), inbound))
+            host.typed_per_filter_config[http_filters.RBAC].CopyFrom(pack(rules))
 
 
-def _network_filter(rbac: http_rbac_pb2.RBAC, inbound: Inbound) -> Filter:
+_DENY = HttpFilter(
+    name=http_filters.RBAC,
+    typed_config=pack(http_rbac_pb2.RBAC(rules=rbac_pb2.RBAC(action=rbac_pb2.RBAC.ALLOW))),
+)
+
+
+def _conf(inbound: Inbound) -> PermissionConf:
+    """Where no policy says anything, nobody is allowed."""
+    return inbound.conf.get(PermissionConf) or PermissionConf()
+
+
+def _build_rbac(conf: PermissionConf, inbound: Inbound) -> http_rbac_pb2.RBAC:
+    rules = conf.identity_rules
+    return _by_identity(rules) if rules is not None else _by_tags(conf, inbound)
+
+
+def _network_filter(conf: PermissionConf, inbound: Inbound) -> Filter:
+    rbac = _build_rbac(conf, inbound)
     listener = names.inbound_listener(inbound.address, inbound.port)
     config = network_rbac_pb2.RBAC(stat_prefix=f"{names.statistic(listener)}.")
     # The two messages have the same four fields, and a field that is not set must stay so.

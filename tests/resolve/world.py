@@ -1,0 +1,66 @@
+"""Meshes for tests of resolution."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kuma.plan.proxy import Outbound, ProxyPlan
+from kuma.policies.catalogue import REGISTRY
+from kuma.policies.placements import PLACEMENTS
+from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.view import PlainMeshView
+from kuma.resources.resource import AnyResource
+from tests.support.builders import a_mesh, a_resource
+
+MESH_TARGET = {"kind": "Mesh"}
+
+
+def a_policy(kind: str, name: str, spec: Mapping[str, Any], **meta: Any) -> AnyResource:
+    return a_resource(REGISTRY.kind(kind), name, spec, **meta)
+
+
+def a_timeout(
+    name: str, seconds: int, *, top: Mapping[str, Any] | None = None, **meta: Any
+) -> AnyResource:
+    """A request timeout towards everything, which tells who wins."""
+    default = {"http": {"requestTimeout": f"{seconds}s"}}
+    target = {} if top is None else {"targetRef": top}
+    spec = {**target, "to": [{"targetRef": MESH_TARGET, "default": default}]}
+    return a_policy("MeshTimeout", name, spec, **meta)
+
+
+def a_permission(
+    name: str,
+    *rules: tuple[Mapping[str, Any], str],
+    top: Mapping[str, Any] | None = None,
+    **meta: Any,
+) -> AnyResource:
+    """`rules` are clients, each with an action."""
+    entries = [{"targetRef": client, "default": {"action": action}} for client, action in rules]
+    target = {} if top is None else {"targetRef": top}
+    return a_policy("MeshTrafficPermission", name, {**target, "from": entries}, **meta)
+
+
+def an_http_route(name: str, service: str, *rules: Mapping[str, Any], **meta: Any) -> AnyResource:
+    to = [{"targetRef": {"kind": "MeshService", "name": service}, "rules": list(rules)}]
+    return a_policy("MeshHTTPRoute", name, {"to": to}, **meta)
+
+
+def a_view(*resources: AnyResource, mtls: bool = False, **options: Any) -> PlainMeshView:
+    """A mesh is added unless there is one."""
+    meshes = [each for each in resources if each.kind.name == "Mesh"]
+    extra = [] if meshes else [a_mesh(mtls=mtls)]
+    return PlainMeshView([*resources, *extra], placements=PLACEMENTS, **options)
+
+
+def plan_of(name: str, *resources: AnyResource, **options: Any) -> ProxyPlan:
+    return resolve_proxy(a_view(*resources, **options), name)
+
+
+def the_outbound(plan: ProxyPlan, service: str) -> Outbound:
+    found = [each for each in plan.outbounds if each.service == service]
+    assert len(found) == 1
+    return found[0]
+
+
+def messages(plan: ProxyPlan) -> list[str]:
+    return [each.message for each in plan.diagnostics]
