@@ -165,7 +165,13 @@ def test_a_zone_token_without_a_zone_covers_all(issuer, validator):
     authenticate_zone_proxy(validator, token, scope="egress", zone="west")
 
 
-def test_a_zone_token_is_no_dataplane_token(issuer, validator, a_dataplane, other_signing_pem):
+def test_a_dataplane_token_is_no_zone_token(issuer, validator):
     token = issuer.dataplane(proven(), valid_for=HOUR)
+    with pytest.raises(TokenRefused, match="this is a dataplane token"):
+        authenticate_zone_proxy(validator, token, scope="ingress", zone="east")
+
+
+def test_a_zone_token_without_a_scope_covers_nothing(issuer, validator):
+    token = issuer.zone(ZoneIdentity("east", ()), valid_for=HOUR)
     with pytest.raises(TokenRefused, match="its scope is empty"):
         authenticate_zone_proxy(validator, token, scope="ingress", zone="east")

@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kuma.config.errors import BadConfig
+from kuma.config.forms import PublicKey
+from kuma.config.servers import KeyValidator
 from kuma.identity.errors import BadKeyPair, NoSigningKey, TokenRefused
 from kuma.identity.secret_source import new_secret, secret_key
 from kuma.identity.signing_keys import (
@@ -28,7 +31,7 @@ from kuma.identity.signing_keys import (
     parse_signing_key,
     signing_key_secret,
 )
-from kuma.identity.static_keys import parse_static_key
+from kuma.identity.static_keys import Trust, load_trust, parse_static_key
 from kuma.identity.tokens import (
     DataplaneIdentity,
     TokenIssuer,
@@ -211,13 +214,15 @@ def test_without_a_signing_key_nothing_is_issued(clock):
 def test_a_static_key_validates_without_secrets(signing_pem, clock, form):
     static = parse_static_key("offline", public_pem(signing_pem, form))
     token = sign_token(JOHN, SigningKey("offline", signing_pem), valid_for=HOUR, clock=clock)
-    validator = TokenValidator(replica_of(), clock=clock, static_keys=(static,), use_secrets=False)
+    trust = Trust((static,), use_secrets=False)
+    validator = TokenValidator(replica_of(), clock=clock, user_trust=trust)
     assert validator.user(token) == JOHN
 
 
 def test_a_static_key_of_a_mesh_is_for_that_mesh_alone(signing_pem, clock):
     static = parse_static_key("1", public_pem(signing_pem), mesh="default")
-    validator = TokenValidator(replica_of(), clock=clock, static_keys=(static,))
+    trust = Trust((static,))
+    validator = TokenValidator(replica_of(), clock=clock, dataplane_trust=trust)
     identity = DataplaneIdentity("default")
     token = sign_token(identity, SigningKey("1", signing_pem), valid_for=HOUR, clock=clock)
     assert validator.dataplane(token, mesh="default") == identity
@@ -230,7 +235,32 @@ def test_a_static_key_of_a_mesh_is_for_that_mesh_alone(signing_pem, clock):
 def test_secrets_do_not_count_when_the_settings_say_so(issuer, source, clock):
     token = issuer.user(JOHN, valid_for=HOUR)
     with pytest.raises(TokenRefused, match="no signing key"):
-        TokenValidator(source, clock=clock, use_secrets=False).user(token)
+        TokenValidator(source, clock=clock, user_trust=Trust(use_secrets=False)).user(token)
+
+
+def test_trust_comes_from_the_settings(signing_pem, clock, tmp_path):
+    file = tmp_path / "public.pem"
+    file.write_bytes(public_pem(signing_pem))
+    keys = (
+        PublicKey(kid="file", key_file=str(file)),
+        PublicKey(kid="text", mesh="m", key=file.read_text()),
+    )
+    trust = load_trust(KeyValidator(use_secrets=False, public_keys=keys))
+    found = [(each.kid, each.mesh) for each in trust.static_keys]
+    assert (found, trust.use_secrets) == ([("file", ""), ("text", "m")], False)
+
+
+def test_every_key_of_the_settings_that_cannot_be_used_is_named(tmp_path):
+    keys = (
+        PublicKey(kid="1", key_file=str(tmp_path / "none")),
+        PublicKey(kid="2", key="rubbish"),
+    )
+    with pytest.raises(BadConfig) as refused:
+        load_trust(KeyValidator(public_keys=keys))
+    assert refused.value.problems == (
+        f'public key "1": {tmp_path}/none: No such file or directory',
+        'public key "2": not an RSA public key in PEM',
+    )
 
 
 def test_a_bad_static_key_is_named():
@@ -265,7 +295,7 @@ def test_hs256_counts_for_the_key_from_before_serials_alone(clock, signing_pem):
 
 def test_a_public_key_is_no_hs256_secret(signing_pem, clock):
     static = parse_static_key("1", public_pem(signing_pem))
-    validator = TokenValidator(replica_of(), clock=clock, static_keys=(static,))
+    validator = TokenValidator(replica_of(), clock=clock, user_trust=Trust((static,)))
     header, body = (_segment(each) for each in ({"alg": "HS256", "kid": "1"}, {"Name": "admin"}))
     token = f"{header}.{body}.{_hs256(f'{header}.{body}', public_pem(signing_pem))}"
     with pytest.raises(TokenRefused, match="no signing key"):
@@ -336,3 +366,17 @@ def test_no_changed_character_goes_unnoticed(issuer, validator, data):
     other = data.draw(st.sampled_from("ABCxyz019-_.").filter(lambda c: c != token[place]))
     with pytest.raises(TokenRefused):
         validator.user(token[:place] + other + token[place + 1 :])
+
+
+def test_one_kind_of_token_is_not_taken_for_another(issuer, validator, signing_pem, clock):
+    """All of them are signed by one key here, so that the signature does not tell them apart."""
+    admin = "mesh-system:admin"
+    dataplane = issuer.dataplane(DataplaneIdentity("default", name=admin), valid_for=HOUR)
+    zone = issuer.zone(ZoneIdentity("", ("ingress",)), valid_for=HOUR)
+    user = issuer.user(UserIdentity(admin), valid_for=HOUR)
+    with pytest.raises(TokenRefused, match="this is a dataplane token, a user token is needed"):
+        validator.user(dataplane)
+    with pytest.raises(TokenRefused, match="this is a zone token, a dataplane token is needed"):
+        validator.dataplane(zone, mesh="default")
+    with pytest.raises(TokenRefused, match="this is a user token, a zone token is needed"):
+        validator.zone(user)

@@ -27,6 +27,9 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "xdsServer.dataplaneConfigurationRefreshInterval": _NOTHING_POLLS,
     "apiServer.auth.clientCertsDir": "is not available: use apiServer.https.tlsCaFile",
     "apiServer.gui": "is not available yet: the web interface",
+    "xdsServer.nackBackoff": (
+        "has no effect: what a proxy has rejected is not sent again before it changes"
+    ),
     "runtime.kubernetes": "is not available yet: Kubernetes",
     "runtime.universal.zoneResourceCleanupAge": "is not available yet: zone proxies",
     "runtime.universal.vipRefreshInterval": _NOTHING_POLLS,
@@ -36,9 +39,15 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "defaults.skipHostnameGenerators": "is not available yet: HostnameGenerators",
     "metrics.zone": "is not available yet: several zones",
     "metrics.mesh": _NOTHING_POLLS,
+    "metrics.controlPlane.reportResourcesCount": "is not available yet: counts of resources",
     "metrics.openTelemetry": "is not available yet: metrics by OpenTelemetry",
     "reports": "has no effect: nothing is ever reported",
     "general.dnsCacheTTL": "is not available yet: names as addresses of dataplanes",
+    "general.resilientComponentBaseBackoff": "is not available yet: pauses of components",
+    "general.resilientComponentMaxBackoff": "is not available yet: pauses of components",
+    "general.certGenerationCircuitBreakerMinProxies": (
+        "has no effect: the CAs that there are need no network, and a failure holds nobody up"
+    ),
     "dnsServer": "is not available yet: DNS",
     "multizone": "is not available yet: several zones",
     "multizone.zone.name": None,

@@ -4,7 +4,7 @@ A token is a JWT, RS256, whose header names the key (`kid`). Dataplane tokens ar
 zone and user tokens once per control plane. Those of the original validate here and these there.
 
     TokenIssuer(source, clock).user(UserIdentity(...), valid_for)   -> text
-    TokenValidator(source, clock, static_keys).user(text)           -> UserIdentity, or TokenRefused
+    TokenValidator(source, clock).user(text)                        -> UserIdentity, or TokenRefused
 
 Source: https://kuma.io/docs/2.14.x/production/secure-deployment/dp-auth/ and .../api-server-auth/
 """
@@ -31,7 +31,7 @@ from kuma.identity.signing_keys import (
     parse_public_key,
     parse_signing_key,
 )
-from kuma.identity.static_keys import StaticKey
+from kuma.identity.static_keys import SECRETS_ALONE, Trust
 from kuma.kit.clock import Clock
 from kuma.kit.value import value
 from kuma.plan.secret import SecretBytes
@@ -41,6 +41,13 @@ INGRESS_SCOPE = "ingress"
 EGRESS_SCOPE = "egress"
 _LEGACY_KID = "0"
 _MAX_LENGTH = 64 * 1024
+
+_CLAIMS = {
+    "dataplane": frozenset({"Mesh", "Tags", "Type", "Workload"}),
+    "zone": frozenset({"Zone", "Scope"}),
+    "user": frozenset({"Groups"}),
+}
+"""What only one kind of token says."""
 
 TagValues = tuple[tuple[str, tuple[str, ...]], ...]
 """Allowed values by tag, both sorted."""
@@ -150,8 +157,8 @@ class TokenIssuer:
 class TokenValidator:
     """Believes a token that a known key has signed, at this time, and nobody has revoked.
 
-    `static_keys` come from the settings and are tried first; with `use_secrets` the signing keys of
-    the control plane count as well. All methods raise TokenRefused, with a sentence for the bearer.
+    The three kinds of tokens have their own `Trust`, as in the settings. All methods raise
+    TokenRefused, with a sentence for the bearer.
     """
 
     def __init__(
@@ -159,19 +166,22 @@ class TokenValidator:
         source: SecretSource,
         *,
         clock: Clock,
-        static_keys: tuple[StaticKey, ...] = (),
-        use_secrets: bool = True,
+        dataplane_trust: Trust = SECRETS_ALONE,
+        zone_trust: Trust = SECRETS_ALONE,
+        user_trust: Trust = SECRETS_ALONE,
         zone_family: KeyFamily = ZONE_FAMILY,
     ) -> None:
         self._source = source
         self._clock = clock
-        self._static_keys = static_keys
-        self._use_secrets = use_secrets
+        self._dataplane_trust = dataplane_trust
+        self._zone_trust = zone_trust
+        self._user_trust = user_trust
         self._zone_family = zone_family
         self._parsed: dict[str, tuple[bytes, rsa.RSAPublicKey]] = {}
 
     def dataplane(self, token: str, *, mesh: str) -> DataplaneIdentity:
-        claims = self._claims(token, dataplane_family(mesh))
+        claims = self._claims(token, dataplane_family(mesh), self._dataplane_trust)
+        _check_kind(claims, "dataplane")
         return DataplaneIdentity(
             mesh=_text(claims, "Mesh"),
             name=_text(claims, "Name"),
@@ -181,28 +191,32 @@ class TokenValidator:
         )
 
     def zone(self, token: str) -> ZoneIdentity:
-        claims = self._claims(token, self._zone_family)
+        claims = self._claims(token, self._zone_family, self._zone_trust)
+        _check_kind(claims, "zone")
         return ZoneIdentity(_text(claims, "Zone"), _texts(claims.get("Scope"), "Scope"))
 
     def user(self, token: str) -> UserIdentity:
-        claims = self._claims(token, USER_FAMILY)
+        claims = self._claims(token, USER_FAMILY, self._user_trust)
+        _check_kind(claims, "user")
         return UserIdentity(_text(claims, "Name"), _texts(claims.get("Groups"), "Groups"))
 
-    def _claims(self, token: str, family: KeyFamily) -> Mapping[str, Any]:
+    def _claims(self, token: str, family: KeyFamily, trust: Trust) -> Mapping[str, Any]:
         algorithm, kid = _header(token)
         key: rsa.RSAPublicKey | bytes
-        key = self._public_key(family, kid) if algorithm == "RS256" else self._legacy_key(family)
+        if algorithm == "RS256":
+            key = self._public_key(family, trust, kid)
+        else:
+            key = self._legacy_key(family, trust)
         claims = _verified(token, key, algorithm)
         self._check_time(claims)
         self._check_revoked(claims, family)
         return claims
 
-    def _public_key(self, family: KeyFamily, kid: str) -> rsa.RSAPublicKey:
-        for static in self._static_keys:
-            if static.kid == kid and static.mesh in {"", family.mesh}:
-                return static.key
+    def _public_key(self, family: KeyFamily, trust: Trust, kid: str) -> rsa.RSAPublicKey:
+        if (static := trust.find_static(kid, family.mesh)) is not None:
+            return static
         key = family.key_of(kid)
-        data = find_secret(self._source, key) if self._use_secrets else None
+        data = find_secret(self._source, key) if trust.use_secrets else None
         if data is None:
             raise TokenRefused(missing_key_message(family, kid))
         return self._parse(str(key), data, holds_public=family.holds_public)
@@ -222,10 +236,10 @@ class TokenValidator:
         self._parsed[place] = (data, parsed)
         return parsed
 
-    def _legacy_key(self, family: KeyFamily) -> bytes:
+    def _legacy_key(self, family: KeyFamily, trust: Trust) -> bytes:
         """HS256 was used before 1.4, with the bytes of the one key, whose secret has no serial."""
         place = family.key_of(_LEGACY_KID)
-        usable = self._use_secrets and not family.holds_public
+        usable = trust.use_secrets and not family.holds_public
         data = find_secret(self._source, place) if usable else None
         if data is None:
             raise TokenRefused(missing_key_message(family, _LEGACY_KID))
@@ -280,6 +294,14 @@ def _verified(token: str, key: rsa.RSAPublicKey | bytes, algorithm: str) -> Mapp
     except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
         raise TokenRefused(f"the token cannot be verified: {_lower(error)}") from error
     return decoded
+
+
+def _check_kind(claims: Mapping[str, Any], kind: str) -> None:
+    # Differs from Kuma: there a dataplane token for a dataplane named like an admin is a token of
+    # that admin, wherever one key signs both.
+    for other, names in _CLAIMS.items():
+        if other != kind and not names.isdisjoint(claims):
+            raise TokenRefused(f"this is a {other} token, a {kind} token is needed")
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
