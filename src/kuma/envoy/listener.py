@@ -3,8 +3,10 @@
 Inbound: filter chains end the mesh's TLS, ask who comes, and hand on to the workload. With
 PERMISSIVE there are three: plain, TLS of the application's own, and the mesh's TLS, told apart by
 the TLS inspector through ALPN.
-Outbound: one chain, HTTP with its routes over RDS, so that a change of routes never drains a
-listener, or TCP.
+Outbound: one chain.
+
+HTTP routes come over RDS on both sides, so that a change of theirs acts on the very next request and
+drains no connection. Differs from Kuma, where they are part of the listener.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +22,6 @@ from envoy.config.listener.v3.listener_components_pb2 import (
     ListenerFilter,
 )
 from envoy.config.listener.v3.listener_pb2 import Listener
-from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, RouteMatch, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
@@ -36,7 +37,6 @@ from kuma.envoy.address import ADS, is_ipv6, socket_address
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.http_filters import GRPC_STATS_FILTER, ROUTER_FILTER, in_order
 from kuma.envoy.message import duration, pack, struct
-from kuma.envoy.route import NO_TIMEOUT
 from kuma.envoy.shaper import HttpChain, InboundChain, OutboundChain
 from kuma.plan import names
 from kuma.plan.protocol import Protocol
@@ -58,7 +58,6 @@ INBOUND_TCP_IDLE = duration(timedelta(hours=2))
 
 TAGS_METADATA = "io.kuma.tags"
 UNIFIED_NAME = "kuma.io/unified-name"
-CLIENT_TAGS_HEADER = "x-kuma-tags"
 
 _TRUE = BoolValue(value=True)
 _FALSE = BoolValue(value=False)
@@ -166,11 +165,11 @@ def _inbound_chain(
     inbound: Inbound, shape: ShapeInbound, *, socket: TransportSocket | None = None
 ) -> tuple[FilterChain, bool]:
     chain = InboundChain(inbound, secured=socket is not None)
+    cluster = names.inbound_cluster(inbound.service_port)
     if inbound.protocol.is_http:
-        chain.http = _inbound_http(inbound)
-        chain.virtual_host = chain.http.manager.route_config.virtual_hosts[0]
+        manager = _inbound_manager(inbound, cluster)
+        chain.http = HttpChain(manager, _always(inbound.protocol))
     else:
-        cluster = names.inbound_cluster(inbound.service_port)
         chain.tcp = TcpProxy(
             stat_prefix=names.statistic(cluster), cluster=cluster, idle_timeout=INBOUND_TCP_IDLE
         )
@@ -179,34 +178,26 @@ def _inbound_chain(
     return FilterChain(filters=filters, transport_socket=socket), chain.inspects_tls
 
 
-def _inbound_http(inbound: Inbound) -> HttpChain:
-    cluster = names.inbound_cluster(inbound.service_port)
-    to_workload = Route(
-        match=RouteMatch(prefix="/"), route=RouteAction(cluster=cluster, timeout=NO_TIMEOUT)
-    )
-    listener = names.inbound_listener(inbound.address, inbound.port)
-    routes = RouteConfiguration(
-        name=names.inbound_route(inbound.service) if inbound.service else listener,
-        virtual_hosts=[
-            VirtualHost(name=inbound.service or listener, domains=["*"], routes=[to_workload])
-        ],
-        request_headers_to_remove=[CLIENT_TAGS_HEADER],
-        validate_clusters=_FALSE,
-    )
-    manager = build_manager(cluster, inbound.address, routes=routes)
+def _inbound_manager(inbound: Inbound, cluster: str) -> HttpConnectionManager:
+    manager = build_manager(cluster, inbound.address)
+    manager.rds.CopyFrom(_over_rds(names.inbound_route(inbound.address, inbound.port)))
     manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
     manager.stream_idle_timeout.CopyFrom(INBOUND_STREAM_IDLE)
     # The workload learns the client's identity from x-forwarded-client-cert, and from no forged one.
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
     manager.set_current_client_cert_details.uri = True
-    return HttpChain(manager, _always(inbound.protocol))
+    return manager
+
+
+def _over_rds(name: str) -> Rds:
+    return Rds(config_source=ADS, route_config_name=name)
 
 
 def _outbound_chain(outbound: Outbound) -> OutboundChain:
     match outbound.routing:
         case HttpRouting() as routing:
             manager = build_manager(outbound.service, outbound.address)
-            manager.rds.CopyFrom(Rds(config_source=ADS, route_config_name=routing.name))
+            manager.rds.CopyFrom(_over_rds(routing.name))
             manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
             manager.normalize_path.CopyFrom(_TRUE)
             return OutboundChain(outbound, http=HttpChain(manager, _always(outbound.protocol)))

@@ -13,7 +13,7 @@ from kuma.envoy import admin as admin_interface
 from kuma.envoy import cluster, listener, secret
 from kuma.envoy.endpoint import build_assignment
 from kuma.envoy.message import as_resource
-from kuma.envoy.route import build_route, build_routes
+from kuma.envoy.route import build_inbound_routes, build_route, build_routes
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.plan.endpoint import EndpointSet
@@ -28,13 +28,14 @@ class Renderer:
     def __init__(self, shapers: Sequence[Shaper] = ()) -> None:
         self._shapers = tuple(shapers)
 
-    def inbound(self, inbound: Inbound) -> tuple[EnvoyResource, EnvoyResource]:
-        """The listener, and the cluster of the workload."""
+    def inbound(self, inbound: Inbound) -> tuple[EnvoyResource, ...]:
+        """The listener, the cluster of the workload, and the routes if it speaks HTTP."""
         made = listener.build_inbound(inbound, self._shape_inbound)
         upstream = cluster.build_inbound_cluster(inbound)
         for shaper in self._shapers:
             shaper.inbound_cluster(upstream, inbound)
-        return as_resource(TypeUrl.LISTENER, made.name, made), _cluster_resource(upstream)
+        both = (as_resource(TypeUrl.LISTENER, made.name, made), _cluster_resource(upstream))
+        return (*both, self._inbound_routes(inbound)) if inbound.protocol.is_http else both
 
     def outbound(self, outbound: Outbound) -> tuple[EnvoyResource, EnvoyResource | None]:
         """The listener, and its routes if it speaks HTTP."""
@@ -71,6 +72,12 @@ class Renderer:
     def ca(self, name: str, *, ca: bytes) -> EnvoyResource:
         """A secret with the CAs, in PEM, that others are verified against."""
         return as_resource(TypeUrl.SECRET, name, secret.build_ca(name, ca=ca))
+
+    def _inbound_routes(self, inbound: Inbound) -> EnvoyResource:
+        made = build_inbound_routes(inbound)
+        for shaper in self._shapers:
+            shaper.inbound_routes(made.virtual_hosts[0], inbound)
+        return as_resource(TypeUrl.ROUTE, made.name, made)
 
     def _routes(self, outbound: Outbound) -> EnvoyResource | None:
         routing = outbound.routing

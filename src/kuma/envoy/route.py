@@ -1,4 +1,5 @@
-"""HTTP routes of an outbound, as RDS has them: matching, splitting, rewriting, redirecting."""
+"""HTTP routes, as RDS has them: all of an inbound's requests go to the workload; those of an outbound
+are matched, split, rewritten, redirected."""
 
 import re
 from collections.abc import Iterable
@@ -24,6 +25,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy.message import uint
+from kuma.plan import names
+from kuma.plan.proxy import Inbound
 from kuma.plan.route import (
     Forward,
     HeaderChange,
@@ -40,6 +43,7 @@ from kuma.plan.route import (
     Weighted,
 )
 
+CLIENT_TAGS_HEADER = "x-kuma-tags"
 NO_TIMEOUT = Duration()  # a proxy must not end a request that no policy limits
 _WELL_KNOWN_PORTS = {"http": 80, "https": 443}
 _STATUS = {
@@ -52,6 +56,18 @@ _STATUS = {
 _TRUE = BoolValue(value=True)
 _FALSE = BoolValue(value=False)
 _COMMAND = re.compile(r"%[A-Z][A-Z0-9_]*(?:\([^)%]*\))?(?::\d+)?%|%%|%")
+
+
+def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
+    """One virtual host with one route, for whoever the chains let in."""
+    name = names.inbound_route(inbound.address, inbound.port)
+    cluster = names.inbound_cluster(inbound.service_port)
+    to_workload = Route(
+        match=RouteMatch(prefix="/"), route=RouteAction(cluster=cluster, timeout=NO_TIMEOUT)
+    )
+    made = build_routes(name, virtual_host=inbound.service or name, routes=[to_workload])
+    made.request_headers_to_remove.append(CLIENT_TAGS_HEADER)
+    return made
 
 
 def build_routes(name: str, *, virtual_host: str, routes: Iterable[Route]) -> RouteConfiguration:

@@ -34,7 +34,7 @@ class HttpChain:
 
 @dataclass(slots=True)
 class InboundChain:
-    """One filter chain of an inbound: `http` with its `virtual_host`, or `tcp`.
+    """One filter chain of an inbound: `http`, whose routes come over RDS, or `tcp`.
 
     `secured`: the client has shown a certificate of the mesh. `network_filters` go before the last
     filter, in their order. `inspects_tls`: a filter needs to know the server name that was asked
@@ -44,7 +44,6 @@ class InboundChain:
     inbound: Inbound
     secured: bool
     http: HttpChain | None = None
-    virtual_host: VirtualHost | None = None
     tcp: TcpProxy | None = None
     network_filters: list[Filter] = field(default_factory=list)
     inspects_tls: bool = False
@@ -71,6 +70,10 @@ class Shaper:
     """Does nothing at every hook; a policy overrides what it shapes."""
 
     def inbound_chain(self, chain: InboundChain) -> None: ...
+
+    def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
+        """All requests that come in, by whichever chain; what is put here acts on the next request,
+        also on connections that exist, where a change of a chain waits for new ones."""
 
     def inbound_cluster(self, upstream: Upstream, inbound: Inbound) -> None: ...
 

@@ -29,8 +29,10 @@ def inbound_cluster(service_port: int) -> str:
     return f"localhost:{service_port}"
 
 
-def inbound_route(service: str) -> str:
-    return f"inbound:{service}"
+def inbound_route(address: str, port: int) -> str:
+    """Differs from Kuma, `inbound:<service>` there: the routes come over RDS, by a name that two
+    inbounds of one service must not share."""
+    return inbound_listener(address, port)
 
 
 def outbound_route(service: str) -> str:
