@@ -4,6 +4,7 @@ The lines look like those of kuma-cp, which writes them with structlog. That lib
 here because it loads rich for its tracebacks: 0.3 s and 13 MiB, beside every service.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -26,8 +27,10 @@ Format = Callable[[datetime, Level, str, str, Mapping[str, Any]], str]
 
 
 def to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    """Nobody listening is no reason to end."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def text_format(

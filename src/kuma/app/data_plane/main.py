@@ -5,18 +5,17 @@ What a command needs is imported when it runs, so that each starts as fast as it
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import click
 
 from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
+from kuma.app.data_plane.log_options import log_of, log_options
 from kuma.dataplane.errors import DataPlaneError
-from kuma.dataplane.log import Level, Log, json_format, text_format
 from kuma.kit.go_flags import DURATION, with_boolean_values
 
-_LOG_LEVELS = {"off": Level.OFF, "info": Level.INFO, "debug": Level.DEBUG}
 _BOOLEANS = (*(flag.name for flag in FLAGS if flag.is_boolean), "detailed")
 
 
@@ -36,38 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code or 0)
 
 
-def _log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """On the program and on each command, as Go programs have it; the command's win."""
-    for option in (
-        click.option("--log-level", type=click.Choice(list(_LOG_LEVELS)), help="(default info)"),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            envvar="KUMA_LOG_FORMAT",
-            help="(default text)",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _log(context: click.Context, log_level: str | None, log_format: str | None) -> Log:
-    outer = context.obj or {}
-    level = log_level or outer.get("log_level") or "info"
-    shape = log_format or outer.get("log_format") or "text"
-    formatted = json_format if shape == "json" else text_format
-    return Log("kuma-dp", _LOG_LEVELS[level], format=formatted)
-
-
 @click.group(
     "kuma-dp",
     help="Runs Envoy beside a service of the mesh.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-@_log_options
-@click.pass_context
-def kuma_dp(context: click.Context, log_level: str | None, log_format: str | None) -> None:
-    context.obj = {"log_level": log_level, "log_format": log_format}
+@log_options
+def kuma_dp() -> None:
+    pass
 
 
 _RUN_EPILOG = """
@@ -89,18 +64,16 @@ Examples:
 
 
 @kuma_dp.command("run", epilog=_RUN_EPILOG, help="Launch Envoy for a Dataplane.")
-@_log_options
+@log_options
 @click.pass_context
-def _run(
-    context: click.Context, /, log_level: str | None, log_format: str | None, **given: Any
-) -> int:
+def _run(context: click.Context, /, **given: Any) -> int:
     import asyncio
 
     from kuma.app.data_plane.run_options import build_options
     from kuma.dataplane.supervisor import Supervisor
     from kuma.kit.version import build_info
 
-    log = _log(context, log_level, log_format)
+    log = log_of(context)
     values = Values(given, os.environ)
     for warning in unknown_variables(os.environ):
         log.warning(warning)
@@ -122,7 +95,7 @@ def _version(*, detailed: bool) -> None:
 
     info = build_info()
     if not detailed:
-        click.echo(f"{PRODUCT} {info['version']}")
+        click.echo(f"{PRODUCT}: {info['version']}")
         return
     rows = {
         "Product": PRODUCT,
@@ -143,7 +116,7 @@ def _version(*, detailed: bool) -> None:
 @click.option(
     "--request-timeout", type=DURATION, default=timedelta(milliseconds=500), help="(default 500ms)"
 )
-@_log_options
+@log_options
 @click.pass_context
 def _wait(  # noqa: PLR0917  # click passes all by name
     context: click.Context,
@@ -152,14 +125,12 @@ def _wait(  # noqa: PLR0917  # click passes all by name
     timeout: timedelta,
     check_frequency: timedelta,
     request_timeout: timedelta,
-    log_level: str | None,
-    log_format: str | None,
 ) -> int:
     import asyncio
 
     from kuma.dataplane.wait import ready_endpoint, until_ready
 
-    log = _log(context, log_level, log_format)
+    log = log_of(context)
     endpoint, path = ready_endpoint(url, unix_socket)
     waiting = until_ready(
         endpoint, path, every=check_frequency, at_most=timeout, each=request_timeout, log=log
