@@ -17,8 +17,10 @@ FORMATS = ("text", "json")
 
 
 def configure_logs(*, level: str, output: str) -> None:
-    """`output` is `text` or `json`."""
+    """`output` is `text`, `json`, or `auto`: text on a terminal, JSON elsewhere."""
     at_least = Level[level.upper()]
+    if output == "auto":
+        output = "text" if sys.stderr.isatty() else "json"
     render = json_format if output == "json" else text_format
 
     def line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:

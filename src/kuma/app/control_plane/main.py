@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from kuma.config.control_plane import ControlPlaneSettings
+    from kuma.config.load import Loaded
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error", "off"])
 _CONFIG = click.option(
@@ -40,21 +41,20 @@ Examples:
 """
 )
 @_CONFIG
-@click.option("--log-level", type=_LEVELS, default="info", show_default=True)
+@click.option("--log-level", type=_LEVELS, help="instead of general.logLevel")
 @click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    envvar="KUMA_LOG_FORMAT",
-    show_default=True,
+    "--log-format", type=click.Choice(["text", "json"]), help="instead of general.logFormat"
 )
-def run(config_file: Path | None, log_level: str, log_format: str) -> None:
+def run(config_file: Path | None, log_level: str | None, log_format: str | None) -> None:
     """Run the control plane until SIGTERM or Ctrl-C."""
+    import uvloop
+
     from kuma.app.control_plane.logs import configure_logs
 
-    configure_logs(level=log_level, output=log_format)
-    settings = _settings(config_file)
-    import uvloop
+    loaded = _load(config_file)
+    general = loaded.settings.general
+    configure_logs(level=log_level or general.log_level, output=log_format or general.log_format)
+    settings = _told(loaded)
 
     sys.exit(uvloop.run(_run(settings)))
 
@@ -76,7 +76,7 @@ def migrate_up(config_file: Path | None, log_level: str) -> None:
     from kuma.stores.postgres_schema import migrate as run_migrations
 
     configure_logs(level=log_level, output="text")
-    settings = _settings(config_file)
+    settings = _told(_load(config_file))
     if settings.store.type != "postgres":
         raise Failed(f"store.type is {settings.store.type}: only postgres has migrations to run")
     try:
@@ -99,16 +99,20 @@ def version(detailed: bool) -> None:
             click.echo(f"{name}: {info[name]}")
 
 
-def _settings(file: Path | None) -> "ControlPlaneSettings":
-    import structlog
-
+def _load(file: Path | None) -> "Loaded[ControlPlaneSettings]":
     from kuma.config.errors import BadConfig
     from kuma.config.load import load_control_plane
 
     try:
-        loaded = load_control_plane(file, os.environ)
+        return load_control_plane(file, os.environ)
     except BadConfig as error:
         raise Failed("\n".join(error.problems)) from error
+
+
+def _told(loaded: "Loaded[ControlPlaneSettings]") -> "ControlPlaneSettings":
+    """The settings, after their warnings went to the log."""
+    import structlog
+
     for warning in loaded.warnings:
         structlog.get_logger("config").warning(warning)
     return loaded.settings

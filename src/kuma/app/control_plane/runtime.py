@@ -33,6 +33,7 @@ from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.envoy.render import Renderer
 from kuma.identity.dataplane_auth import authenticate_dataplane
+from kuma.identity.static_keys import load_trust
 from kuma.identity.tokens import TokenIssuer, TokenValidator
 from kuma.kit.clock import Clock, SystemClock
 from kuma.kit.incremental import Engine
@@ -186,7 +187,14 @@ class ControlPlane:
             delay=settings.xds_server.dataplane_deregistration_delay,
             is_connected=self._is_connected,
         )
-        self._validator = TokenValidator(self.replica, clock=clock)
+        authn = settings.dp_server.authn
+        self._validator = TokenValidator(
+            self.replica,
+            clock=clock,
+            dataplane_trust=load_trust(authn.dp_proxy.dp_token.validator),
+            zone_trust=load_trust(authn.zone_proxy.zone_token.validator),
+            user_trust=load_trust(settings.api_server.authn.tokens.validator),
+        )
         self._hub = Hub(
             engine=self.engine,
             replica=self.replica,
