@@ -53,6 +53,8 @@ def build_listener(admin: Admin) -> Listener | None:
         name=names.ADMIN,
         address=socket_address(admin.address, admin.port),
         traffic_direction=INBOUND,
+        # Where two proxies share an address, the second must not answer for the first.
+        enable_reuse_port=BoolValue(value=False),
         listener_filters=[TLS_INSPECTOR],
         filter_chains=[_chain(admin, [ready]), secured],
     )

@@ -17,6 +17,7 @@ from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 
 REDACTED = "<redacted>"
 _KEYS = {"privateKey"}
+_METADATA = "filterMetadata"
 
 _MESSAGES: dict[TypeUrl, type[Message]] = {
     TypeUrl.CLUSTER: Cluster,
@@ -37,7 +38,17 @@ def as_json(resource: EnvoyResource) -> dict[str, Any]:
     return plain
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: REDACTED if key in _KEYS else _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+def _plain(value: Any, *, is_struct: bool = False) -> Any:
+    """The entries of maps are sorted, since protobuf keeps them in an order that differs from
+    process to process; the fields of messages stay in theirs."""
+    if isinstance(value, list):
+        return [_plain(each, is_struct=is_struct) for each in value]
+    if not isinstance(value, dict):
+        return value
+    is_map = is_struct or not all(map(str.isidentifier, (key.lstrip("@") for key in value)))
+    return {
+        key: REDACTED
+        if key in _KEYS
+        else _plain(value[key], is_struct=is_struct or key == _METADATA)
+        for key in (sorted(value) if is_map else value)
+    }

@@ -101,13 +101,21 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
 def _mutual(
     identity_secret: str, ca_secret: str, sans: list[SubjectAltNameMatcher]
 ) -> CommonTlsContext:
+    made = CommonTlsContext()
+    made.CopyFrom(_with_secrets(identity_secret, ca_secret))
+    validation = made.combined_validation_context.default_validation_context
+    validation.match_typed_subject_alt_names.extend(sans)
+    return made
+
+
+@lru_cache(maxsize=64)
+def _with_secrets(identity_secret: str, ca_secret: str) -> CommonTlsContext:
+    """The part that all destinations of a mesh have in common; copying it is cheap."""
     return CommonTlsContext(
         tls_params=_PARAMETERS,
         tls_certificate_sds_secret_configs=[SdsSecretConfig(name=identity_secret, sds_config=ADS)],
         combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
-            default_validation_context=CertificateValidationContext(
-                match_typed_subject_alt_names=sans
-            ),
+            default_validation_context=CertificateValidationContext(),
             validation_context_sds_secret_config=SdsSecretConfig(name=ca_secret, sds_config=ADS),
         ),
     )
