@@ -95,6 +95,7 @@ async def test_the_page_loads_nothing_from_elsewhere(admin: httpx.AsyncClient) -
     assert page.headers["content-type"].startswith("text/html")
     assert "http://" not in page.text
     assert "https://" not in page.text
+    assert '"validatorUrl": null' in page.text
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(links) == 3
     for link in links:

@@ -19,7 +19,7 @@ from kuma.api.errors import (
     titled,
     unexpected,
 )
-from kuma.identity.errors import NoSigningKey
+from kuma.identity.errors import BadKeyPair, NoSigningKey
 from kuma.resources.errors import (
     AlreadyExists,
     Conflict,
@@ -40,6 +40,7 @@ CASES = [
     (NotFound(KEY), 404, "Not found"),
     (NothingHere("/x"), 404, "Not found"),
     (NoSigningKey("no key"), 404, "no key"),
+    (BadKeyPair("no PEM"), 400, "no PEM"),
     (InvalidResource(WRONG), 400, "Resource is not valid"),
     (Refused(WRONG), 400, "Resource is not valid"),
     (MeshNotFound("east"), 400, "Mesh is not found"),

@@ -275,6 +275,31 @@ async def test_a_kubernetes_manifest_is_rendered_on_request(admin: httpx.AsyncCl
     }
 
 
+async def test_what_the_control_plane_computes_is_not_in_a_manifest(
+    control_plane: ControlPlane, admin: httpx.AsyncClient
+) -> None:
+    document = (await _written_dataplane(admin)).json()
+    assert document["labels"]["kuma.io/proxy-type"] == "sidecar"
+    manifest = (await admin.get("/meshes/default/dataplanes/dp-1?format=k8s")).json()
+    assert manifest["metadata"] == {
+        "name": "dp-1",
+        "namespace": "kuma-system",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+
+
+async def _written_dataplane(admin: httpx.AsyncClient) -> httpx.Response:
+    inbound = {"port": 80, "tags": {"kuma.io/service": "a"}}
+    body = {
+        "type": "Dataplane",
+        "mesh": "default",
+        "name": "dp-1",
+        "networking": {"address": "127.0.0.1", "inbound": [inbound]},
+    }
+    await admin.put("/meshes/default/dataplanes/dp-1", json=body)
+    return await admin.get("/meshes/default/dataplanes/dp-1")
+
+
 async def test_older_kinds_have_the_mesh_beside_the_spec(
     control_plane: ControlPlane, admin: httpx.AsyncClient
 ) -> None:

@@ -236,6 +236,16 @@ async def test_a_client_that_does_not_finish_is_cut_off(sent: bytes) -> None:
         writer.close()
 
 
+async def test_a_handshake_that_does_not_finish_is_cut_off(authority: Authority) -> None:
+    deadlines = Deadlines(request=timedelta(milliseconds=50))
+    https = _https(authority.issue("server"))
+    async with serving(_echo(), https, deadlines=deadlines) as (port,):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
+
+
 async def test_several_requests_share_a_connection() -> None:
     async with serving(_echo()) as (port,), httpx.AsyncClient(trust_env=False) as client:
         for _ in range(3):

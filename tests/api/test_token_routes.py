@@ -17,7 +17,7 @@ from kuma.identity.signing_keys import (
 from kuma.identity.tokens import TokenValidator
 from kuma.plan.secret import SecretBytes
 from tests.api.control_plane import ControlPlane, a_control_plane
-from tests.support.builders import a_mesh
+from tests.support.builders import a_global_secret, a_mesh
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +115,16 @@ async def test_a_mesh_without_a_signing_key_cannot_issue(
     problem = answer.json()
     assert (answer.status_code, problem["title"]) == (404, "Signing Key not found")
     assert "dataplane-token-signing-key-none-1" in problem["detail"]
+
+
+async def test_a_signing_key_that_is_none_is_told(
+    control_plane: ControlPlane, admin: httpx.AsyncClient
+) -> None:
+    await control_plane.add(a_global_secret("user-token-signing-key-1", b"nonsense"))
+    answer = await admin.post("/tokens/user", json={"name": "john", "validFor": "1h"})
+    problem = answer.json()
+    assert (answer.status_code, problem["title"]) == (400, "Could not issue a token")
+    assert problem["detail"] == "the signing key is not an RSA private key in PEM"
 
 
 async def test_issuing_can_be_switched_off() -> None:

@@ -57,7 +57,11 @@ def add_documentation(app: FastAPI, deps: ApiDependencies, base: str) -> None:
             swagger_js_url=f"{base}/docs/swagger-ui-bundle.js",
             swagger_css_url=f"{base}/docs/swagger-ui.css",
             swagger_favicon_url=f"{base}/docs/favicon-32x32.png",
-            swagger_ui_parameters={"docExpansion": "none", "defaultModelsExpandDepth": 0},
+            swagger_ui_parameters={
+                "docExpansion": "none",
+                "defaultModelsExpandDepth": 0,
+                "validatorUrl": None,  # a service on the internet, by default
+            },
         )
         page.headers["content-security-policy"] = (
             "default-src 'self'; connect-src *; img-src 'self' data:; "

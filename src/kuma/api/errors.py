@@ -23,7 +23,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kuma.identity.errors import NoSigningKey
+from kuma.identity.errors import BadKeyPair, NoSigningKey
 from kuma.kit.value import value
 from kuma.resources.errors import (
     AlreadyExists,
@@ -181,6 +181,7 @@ TABLE: tuple[_Row, ...] = (
     _Row(NotFound, 404, "Could not retrieve a resource", detail=_said("Not found")),
     _Row(NothingHere, 404, "Not found", detail=_said("Not found")),
     _Row(NoSigningKey, 404, "Signing Key not found", fixed=True),
+    _Row(BadKeyPair, 400, "Could not use a key"),
     _Row(
         InvalidResource,
         400,
@@ -224,7 +225,7 @@ TABLE: tuple[_Row, ...] = (
 )
 """The first row whose class fits decides. Whatever fits none is a defect of ours: 500."""
 
-REPORTED = (ResourceError, UnknownKind, NoSigningKey, ApiError)
+REPORTED = (ResourceError, UnknownKind, BadKeyPair, NoSigningKey, ApiError)
 
 
 @contextmanager

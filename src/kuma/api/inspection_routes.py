@@ -92,22 +92,19 @@ class InspectionRoutes:
         return json_answer(self._inspector.policies(mesh, name))
 
     async def envoy_admin(self, request: Request) -> Response:
-        title, what = "Could not execute admin operation", request.path_params["type"]
+        what = request.path_params["type"]
         if what not in _ADMIN_ACTIONS:
             raise NothingHere(f"invalid admin type: {what}")
         self._access.check(caller_of(request), _ADMIN_ACTIONS[what])
         mesh, name = self._dataplane(request, title="Could not get dataplane resource")
         form = "json" if request.query_params.get("format") == "json" else "text"
-        try:
-            found = await self._inspector.envoy_admin(
-                mesh,
-                name,
-                what,
-                format=form,
-                include_eds=_BOOLEANS.get(request.query_params.get("include_eds", ""), False),
-            )
-        except Unavailable as error:
-            with titled(title):
+        eds = _BOOLEANS.get(request.query_params.get("include_eds", "").lower(), False)
+        with titled("Could not execute admin operation"):
+            try:
+                found = await self._inspector.envoy_admin(
+                    mesh, name, what, format=form, include_eds=eds
+                )
+            except Unavailable as error:
                 raise UpstreamFailed(error.reason) from error
         is_json = what == "xds" or form == "json"
         return text_answer(found, media_type=JSON if is_json else "text/plain")

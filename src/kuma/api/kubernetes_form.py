@@ -22,7 +22,15 @@ _SECRET_TYPES = {
     SECRET.name: "system.kuma.io/secret",
     GLOBAL_SECRET.name: "system.kuma.io/global-secret",
 }
-_COMPUTED = frozenset({well_known.MESH, well_known.ORIGIN, well_known.ZONE, well_known.ENV})
+_COMPUTED = frozenset(
+    {
+        well_known.MESH,
+        well_known.ORIGIN,
+        well_known.ZONE,
+        well_known.ENV,
+        well_known.PROXY_TYPE,
+    }
+)
 """A control plane sets these anew when the manifest is applied."""
 
 

@@ -102,15 +102,19 @@ class ApiServer:
             lambda: ApiConnection(config, state, self._deadlines, loop),
             sock=_bind(listener),
             ssl=listener.tls,
+            ssl_handshake_timeout=(
+                self._deadlines.request.total_seconds() if listener.tls else None
+            ),
             backlog=_BACKLOG,
         )
+        opened = _Open(listener, server, state)
         _log.info(
             "listening",
             protocol="https" if listener.tls else "http",
             interface=listener.interface,
-            port=listener.port,
+            port=opened.port,
         )
-        return _Open(listener, server, state)
+        return opened
 
 
 def _uvicorn_config(app: ASGIApp, deadlines: Deadlines) -> Config:
