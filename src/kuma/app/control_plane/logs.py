@@ -23,11 +23,10 @@ def configure_logs(*, level: str, output: str) -> None:
         output = "text" if sys.stderr.isatty() else "json"
     render = json_format if output == "json" else text_format
 
-    def line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    def line(logger: _Lines, __: str, event: MutableMapping[str, Any]) -> str:
         found = Level[event.pop("level", "info").upper().replace("CRITICAL", "ERROR")]
         traceback = event.pop("exception", None)
-        name = str(event.pop("logger", "kuma-cp"))
-        text = render(event.pop("timestamp"), found, name, str(event.pop("event")), event)
+        text = render(event.pop("timestamp"), found, logger.name, str(event.pop("event")), event)
         return f"{text}\n{traceback}" if traceback else text
 
     structlog.configure(
@@ -39,10 +38,18 @@ def configure_logs(*, level: str, output: str) -> None:
             line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(int(at_least)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(int(at_least), logging.WARNING), stream=sys.stderr)
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes finished lines to standard error. `name` is what the module asked for its logger by."""
+
+    def __init__(self, name: str = "kuma-cp") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
 
 
 def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
