@@ -17,7 +17,7 @@ from kuma.resources.registry import Registry
 from kuma.resources.store import Create, Delete, StoreListener, Update
 from kuma.stores.errors import CannotOpen
 from kuma.stores.postgres import PostgresStore
-from kuma.stores.postgres_connection import PostgresSettings
+from kuma.stores.postgres_connection import Database, PostgresSettings
 from kuma.stores.postgres_schema import migrate
 from tests.support.kinds import (
     KINDS,
@@ -93,6 +93,21 @@ async def test_concurrent_updates_at_two_instances_let_one_through(opens: Opens)
 
     assert sum(isinstance(result, list) for result in results) == 1
     assert sum(isinstance(result, Conflict) for result in results) == 9
+
+
+async def test_commits_that_meet_wait_for_each_other(opens: Opens) -> None:
+    here, there = Recorder(), Recorder()
+    first, second = await opens(here), await opens(there)
+
+    for number in range(30):
+        await asyncio.gather(
+            first.commit([Create(a_plant(f"p{number}", mesh="first"))]),
+            second.commit([Create(a_plant(f"p{number}", mesh="second"))]),
+        )
+
+    await here.until(lambda told: len(told.commits) == 60)
+    await there.until(lambda told: len(told.commits) == 60)
+    assert here.commits == there.commits
 
 
 async def test_a_write_of_another_instance_can_be_updated_at_once(opens: Opens) -> None:
@@ -250,6 +265,49 @@ async def test_a_server_that_hangs_is_noticed_and_comes_back(
     await store.commit([Create(a_plant("after"))])
     assert plant_key("refused") not in told.state
     assert {key: await store.find(key) for key in told.state} == told.state
+
+
+async def test_an_instance_that_hangs_in_a_commit_does_not_stop_the_others(
+    opens: Opens, postgres: PostgresServer, settings: PostgresSettings
+) -> None:
+    """Stands in for it: a pooled connection that has locked the counter and says no more."""
+    quick = replace(settings, connection_timeout=timedelta(seconds=0.5))
+    pool = Database(quick).pool()
+    await pool.open()
+    hung = await pool._pool.acquire()
+    await hung.execute("BEGIN")
+    await hung.fetch("SELECT seq FROM kuma_position FOR UPDATE")
+    await hung.prepare("SELECT 1")
+
+    store = await opens(Recorder())
+    await store.commit([Create(a_garden())])
+
+    await pool.close()
+
+
+async def test_a_connection_that_the_server_ends_is_replaced(
+    opens: Opens, postgres: PostgresServer, settings: PostgresSettings
+) -> None:
+    pool = Database(settings).pool()
+    await pool.open()
+
+    with pytest.raises(Unavailable):
+        async with pool.connection() as connection:
+            pid = connection.get_server_pid()
+            await postgres.execute(f"SELECT pg_terminate_backend({pid})")
+            await connection.execute("SELECT 1")
+    with pytest.raises(ZeroDivisionError):
+        async with pool.connection() as connection:
+            ended = asyncio.Event()
+            connection.add_termination_listener(lambda _connection: ended.set())
+            pid = connection.get_server_pid()
+            await postgres.execute(f"SELECT pg_terminate_backend({pid})")
+            await ended.wait()
+            raise ZeroDivisionError
+    async with pool.connection() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+    await pool.close()
 
 
 async def test_closing_during_an_outage_ends_at_once(opens: Opens, outage: PostgresServer) -> None:

@@ -10,6 +10,9 @@ server's queue; nobody polls. Three clocks make sure that one has stopped before
     a lock table that a restart has emptied is trusted   once the server is older than the first span
 
 So a leader that is cut off, or whose host is gone, or that hangs, loses the lock after `expiry`.
+
+What is asked while the lock is held has no parameters, so that each question is one message: between
+the messages of a prepared statement a session does not count as idle, and never expires.
 """
 
 import asyncio
@@ -101,8 +104,8 @@ class PostgresLeadership:
         try:
             with self._database.translated():
                 await connection.execute(f"SET idle_session_timeout = {_millis(self._pace.expiry)}")
-                await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
                 await self._outlive_the_leader_before(connection)
+                await connection.execute(f"SELECT pg_advisory_lock({_LOCK})")
         except BaseException:
             connection.terminate()
             raise
@@ -138,7 +141,7 @@ class PostgresLeadership:
 
     async def _is_answered(self, connection: Any) -> bool:
         try:
-            await connection.fetchval("SELECT 1", timeout=self._pace.answer.total_seconds())
+            await connection.execute("SELECT 1", timeout=self._pace.answer.total_seconds())
         except Exception as error:
             log.warning("the leader cannot reach the database", error=str(error))
             return False
@@ -155,7 +158,11 @@ async def _keep_leading(lead: Lead) -> None:
             exc_info=state.outcome and state.outcome.exception(),
         ),
     )
-    await attempts(lead)
+
+    async def once() -> None:
+        await lead()
+
+    await attempts(once)
     await asyncio.Event().wait()
 
 

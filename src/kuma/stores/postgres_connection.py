@@ -8,7 +8,7 @@ import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -22,6 +22,8 @@ from kuma.stores.errors import CannotOpen
 
 _NO_LIMIT = 100
 """Pooled connections if the setting is 0; a write needs one at a time, a read one for a moment."""
+
+_TRANSACTION_TIMEOUT_SINCE = 17
 
 
 class TlsMode(StrEnum):
@@ -112,7 +114,7 @@ class Database:
                 ),
                 max_inactive_connection_lifetime=settings.max_connection_idle_time.total_seconds(),
                 max_queries=2**62,
-                init=self._limit_lifetime,
+                init=self._limit,
                 reset=_nothing_to_reset,
                 **self._options(),
             ),
@@ -153,14 +155,16 @@ class Database:
             "ssl": self._ssl,
             "timeout": self.timeout,
             "connection_class": Connection,
-            "server_settings": {
-                "application_name": "kuma-cp",
-                # An instance that hangs in the middle of a commit must not stop the others for long.
-                "idle_in_transaction_session_timeout": f"{round(self.timeout * 1000)}ms",
-            },
+            "server_settings": {"application_name": "kuma-cp"},
         }
 
-    async def _limit_lifetime(self, connection: Connection) -> None:
+    async def _limit(self, connection: Connection) -> None:
+        """An instance that hangs in the middle of a commit must not stop the others for long.
+        Between the messages of a prepared statement only the limit of newer servers applies."""
+        limit = round(self.timeout * 1000)
+        await connection.execute(f"SET idle_in_transaction_session_timeout = {limit}")
+        if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
+            await connection.execute(f"SET transaction_timeout = {limit}")
         settings = self.settings
         jitter = random.random() * settings.max_connection_lifetime_jitter  # noqa: S311 - no secret
         lifetime = (settings.max_connection_lifetime + jitter).total_seconds()
@@ -185,13 +189,17 @@ class Pool:
         with self._database.translated():
             async with asyncio.timeout(self._database.timeout):
                 connection = await self._pool.acquire()
+                retires_at = connection.retires_at
                 try:
                     yield connection
-                    if asyncio.get_running_loop().time() > connection.retires_at:
-                        await connection.close()
                 except BaseException:
-                    connection.terminate()
+                    with _taken_by_the_server():
+                        connection.terminate()
                     raise
+                else:
+                    if asyncio.get_running_loop().time() > retires_at:
+                        with _taken_by_the_server():
+                            await connection.close()
                 finally:
                     await self._pool.release(connection)
 
@@ -201,6 +209,11 @@ class Pool:
                 await self._pool.close()
         except (TimeoutError, OSError, asyncpg.InterfaceError):
             self._pool.terminate()
+
+
+def _taken_by_the_server() -> AbstractContextManager[None]:
+    """A connection that the server ended has left the pool already, and cannot be ended again."""
+    return suppress(asyncpg.InterfaceError)
 
 
 def _ssl_context(tls: PostgresTls) -> ssl.SSLContext | bool:
