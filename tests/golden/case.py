@@ -37,7 +37,10 @@ SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclass(frozen=True)
 class Case:
+    """`is_reversed`: the resources in the opposite order, which must not matter."""
+
     path: Path
+    is_reversed: bool = False
 
     @property
     def name(self) -> str:
@@ -54,8 +57,12 @@ class Case:
     @cached_property
     def _view(self) -> PlainMeshView:
         ready = self._asked.get("tlsReady")
+        documents = self._asked["resources"]
         return PlainMeshView(
-            [parse_document(REGISTRY, raw) for raw in self._asked["resources"]],
+            [
+                parse_document(REGISTRY, raw)
+                for raw in (reversed(documents) if self.is_reversed else documents)
+            ],
             placements=PLACEMENTS,
             tls_ready=None if ready is None else frozenset(ready),
         )

@@ -3,6 +3,8 @@
 `make goldens` writes them anew; the diff is the review.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from tests.golden.case import Case, find_cases, find_left_over
@@ -19,6 +21,11 @@ def test_golden(case: Case, update_goldens: bool) -> None:
             golden.write_text(text)
         assert golden.exists(), f"no {golden.name}: run with --update-goldens"
         assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_order_of_resources_does_not_matter(case: Case) -> None:
+    assert replace(case, is_reversed=True).resources == case.resources
 
 
 def test_envoy_accepts_every_golden() -> None:
