@@ -484,3 +484,19 @@ async def test_a_clock_in_another_zone_is_stored_in_utc(backend: Backend, opens:
 
     assert found is not None
     assert found.meta.creation_time == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+async def test_stores_on_the_same_data_hear_of_each_others_commits(
+    backend: Backend, store: Store, opens: Opens, told: Recorder
+) -> None:
+    needs(backend, Can.SHARE)
+    heard = Recorder()
+    other = await opens(heard)
+
+    await store.commit([Create(a_garden()), Create(a_plant(), owner=garden_key())])
+    await other.commit([Delete(garden_key())])
+
+    for each in (told, heard):
+        await each.until(lambda listener: len(listener.commits) == 2)
+    assert told.commits == heard.commits
+    assert told.state == heard.state == {}
