@@ -22,9 +22,11 @@ from kuma.plan.endpoint import Endpoint
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Admin, Destination
 from kuma.plan.secret import SecretBytes
+from kuma.plan.tls import ExternalTls
 from kuma.policies.shapers import SHAPERS
 from tests.envoy.plans import (
     a_destination,
+    an_external,
     an_http_outbound,
     an_inbound,
     endpoint_set,
@@ -123,6 +125,14 @@ def test_a_key_is_sent_and_never_shown() -> None:
     assert b"private" in secret.body
     assert "private" not in str(as_json(secret)).replace("privateKey", "")
     assert as_json(secret)["tlsCertificate"]["privateKey"] == "<redacted>"
+
+
+def test_a_key_inside_of_a_cluster_is_not_shown_either() -> None:
+    tls = ExternalTls("example.com", client_cert=b"cert", client_key=SecretBytes(b"private"))
+    made = RENDERER.destination(an_external(("example.com", 443), tls=tls))
+    assert b"private" in made.body
+    context = as_json(made)["transportSocket"]["typedConfig"]["commonTlsContext"]
+    assert context["tlsCertificates"][0]["privateKey"] == "<redacted>"
 
 
 def test_a_packed_message_is_shown_with_its_type() -> None:

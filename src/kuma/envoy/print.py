@@ -1,4 +1,4 @@
-"""EnvoyResource -> the JSON form in which people read Envoy's configuration, keys redacted.
+"""Envoy resources in the JSON form in which people read them, keys redacted wherever they stand.
 
 The same text serves goldens, the inspect API and kumactl. Source: protobuf's JSON mapping.
 """
@@ -13,7 +13,7 @@ from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
 
 REDACTED = "<redacted>"
 _KEYS = {"privateKey"}
@@ -30,6 +30,15 @@ _MESSAGES: dict[TypeUrl, type[Message]] = {
 
 def parse_message(resource: EnvoyResource) -> Message:
     return _MESSAGES[resource.type_url].FromString(resource.body)
+
+
+def snapshot_as_json(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """By type URL and name; types without resources are left out."""
+    return {
+        kind.value: {name: as_json(named[name]) for name in sorted(named)}
+        for kind in TypeUrl
+        if (named := snapshot.of(kind))
+    }
 
 
 def as_json(resource: EnvoyResource) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import jsonpatch
 
-from kuma.envoy.show import snapshot_as_json
+from kuma.envoy.print import snapshot_as_json
 from kuma.pipeline.compile import Compiler
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.pipeline.view import TrackedView
