@@ -12,7 +12,7 @@ from kuma.resources.kind import Kind
 FOLDERS = sorted(
     path.name for path in Path(kuma.policies.__path__[0]).iterdir() if (path / "model.py").exists()
 )
-ROLES = {"__init__", "model", "validate", "placement", "inbound", "route", "shape"}
+ROLES = {"__init__", "model", "validate", "placement", "inbound", "route", "shape", "deprecations"}
 
 
 def test_every_folder_is_in_the_catalogue() -> None:

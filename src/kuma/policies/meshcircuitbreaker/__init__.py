@@ -1,5 +1,6 @@
 """MeshCircuitBreaker: limits on what a destination is sent, and which of its endpoints are left out."""
 
+from kuma.policies.deprecations import deprecated_fields
 from kuma.policies.meshcircuitbreaker.model import MeshCircuitBreakerSpec
 from kuma.policies.meshcircuitbreaker.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1300, has_to=True, has_from=True, has_rules=True, from_as_rules=True),
     validate=validate,
+    deprecations=deprecated_fields,
 )

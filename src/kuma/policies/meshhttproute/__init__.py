@@ -1,5 +1,6 @@
 """MeshHTTPRoute: where requests go by path, method, headers and query, and what changes on the way."""
 
+from kuma.policies.deprecations import deprecated_fields
 from kuma.policies.meshhttproute.model import MeshHTTPRouteSpec
 from kuma.policies.meshhttproute.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=100, has_to=True),
     validate=validate,
+    deprecations=deprecated_fields,
 )

@@ -1,5 +1,6 @@
 """MeshRetry: which requests are sent again, how often, after how long."""
 
+from kuma.policies.deprecations import deprecated_fields
 from kuma.policies.meshretry.model import MeshRetrySpec
 from kuma.policies.meshretry.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1400, has_to=True),
     validate=validate,
+    deprecations=deprecated_fields,
 )

@@ -1,5 +1,6 @@
 """MeshTCPRoute: where connections go."""
 
+from kuma.policies.deprecations import deprecated_fields
 from kuma.policies.meshtcproute.model import MeshTCPRouteSpec
 from kuma.policies.meshtcproute.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=200, has_to=True),
     validate=validate,
+    deprecations=deprecated_fields,
 )

@@ -1,5 +1,6 @@
 """MeshTimeout: how long connections and requests may take."""
 
+from kuma.policies.deprecations import deprecated_fields
 from kuma.policies.meshtimeout.model import MeshTimeoutSpec
 from kuma.policies.meshtimeout.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1000, has_to=True, has_from=True, has_rules=True, from_as_rules=True),
     validate=validate,
+    deprecations=deprecated_fields,
 )

@@ -1,5 +1,6 @@
 """MeshTrafficPermission: which clients may reach which services."""
 
+from kuma.policies.meshtrafficpermission.deprecations import deprecated_clients
 from kuma.policies.meshtrafficpermission.model import MeshTrafficPermissionSpec
 from kuma.policies.meshtrafficpermission.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -17,4 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=1100, has_from=True, has_rules=True),
     validate=validate,
+    deprecations=deprecated_clients,
 )

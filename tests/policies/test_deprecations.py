@@ -1,0 +1,55 @@
+"""Warnings are those of Kuma 2.14.3."""
+
+from typing import Any
+
+import pytest
+
+from tests.resolve.world import a_policy
+
+MESH = {"kind": "Mesh"}
+IDLE = {"idleTimeout": "1s"}
+
+
+def warnings(kind: str, spec: dict[str, Any]) -> list[str]:
+    policy = a_policy(kind, "p", spec)
+    return [*policy.kind.deprecations(policy)]
+
+
+@pytest.mark.parametrize("target", ["MeshSubset", "MeshService", "MeshServiceSubset"])
+def test_a_top_level_target_by_tags(target: str) -> None:
+    assert warnings("MeshRetry", {"targetRef": {"kind": target, "name": "a"}}) == [
+        f"{target} value for 'targetRef.kind' is deprecated, use Dataplane with labels instead"
+    ]
+
+
+def test_from_where_there_are_rules() -> None:
+    spec = {
+        "targetRef": {"kind": "MeshHTTPRoute", "name": "r"},
+        "from": [{"targetRef": MESH, "default": IDLE}],
+    }
+    assert warnings("MeshTimeout", spec) == [
+        "'from' field is deprecated, use 'rules' instead",
+        (
+            "MeshHTTPRoute value for 'targetRef.kind' is deprecated, "
+            "use MeshHTTPRoute in spec.to[].targetRef"
+        ),
+    ]
+
+
+def test_clients_by_service() -> None:
+    client = {"kind": "MeshService", "name": "web"}
+    spec = {"from": [{"targetRef": client, "default": {"action": "Allow"}}]}
+    assert warnings("MeshTrafficPermission", spec) == [
+        (
+            "'from' field is deprecated and will be removed in 3.0, use 'rules' with MeshIdentity "
+            "(spiffeId) instead"
+        ),
+        (
+            "MeshService value for 'from[].targetRef.kind' is deprecated, use MeshSubset with "
+            "'kuma.io/service' instead"
+        ),
+    ]
+
+
+def test_nothing_is_wrong_with_what_is_current() -> None:
+    assert warnings("MeshTimeout", {"targetRef": MESH, "rules": [{"default": IDLE}]}) == []
