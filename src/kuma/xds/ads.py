@@ -197,8 +197,8 @@ class Session:
             traffic.responses += len(responses)
             traffic.response_bytes += sum(len(each.body) for each in responses)
             self._call.send([each.body for each in responses])
-        if self._patience is None and self._stream is not None and self._stream.awaited:
-            self._be_patient(self._stream.awaited)
+        if self._patience is None and self._stream is not None and self._stream.waits_for:
+            self._be_patient(self._stream.waits_for)
 
     def _be_patient(self, nonce: str) -> None:
         loop = asyncio.get_running_loop()
@@ -206,12 +206,12 @@ class Session:
 
     def _lose_patience(self, nonce: str) -> None:
         self._patience = None
-        if self._stream is None or not self._stream.awaited:
+        if self._stream is None or not self._stream.waits_for:
             return
-        if self._stream.awaited == nonce and not self._call.is_blocked:
+        if self._stream.waits_for == nonce and not self._call.is_blocked:
             self._run(self._stream.release)
         else:
-            self._be_patient(self._stream.awaited)
+            self._be_patient(self._stream.waits_for)
 
     def _fail(self, event: str, error: Exception) -> None:
         self._service.traffic.failures += 1

@@ -74,7 +74,7 @@ class Http1Connection:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(self._refused or HTTPStatus.BAD_REQUEST)
 
     def send(self, answer: Answer, *, close: bool = False) -> None:
@@ -101,6 +101,8 @@ class Http1Connection:
 
     def on_headers_complete(self) -> None:
         self._size = 0
+        if self._parser.should_upgrade():
+            raise ValueError("upgrades are not supported")
         if self._request.headers.get("expect", "").lower() == "100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 

@@ -45,6 +45,7 @@ class Interest:
         "claimed",
         "complaint",
         "doomed",
+        "fresh",
         "last_nonce",
         "named",
         "names",
@@ -76,6 +77,8 @@ class Interest:
         self.last_nonce = ""
         self.doomed: dict[str, EnvoyResource] = {}
         self.rejected: set[str] = set()
+        self.fresh: set[str] = set()
+        """What came or changed since the client last accepted a whole state."""
         self.suspects: deque[tuple[EnvoyResource, ...]] | None = None
         self.probes = 0
         self.complaint = ""
@@ -127,6 +130,14 @@ class Interest:
                 return answer
         return None
 
+    def await_answer(self, answer: Outstanding, *, whole: bool) -> None:
+        """`answer` was sent. A whole state is a new attempt for all that was in a rejected one."""
+        self.last_nonce = answer.nonce
+        self.outstanding = answer
+        if whole:
+            self.rejected.clear()
+            self.fresh.update(each.name for each in answer.resources)
+
     def stop_waiting(self) -> None:
         """Let the next answer go out although this one is not acknowledged yet."""
         if self.outstanding is not None:
@@ -138,6 +149,7 @@ class Interest:
         """`whole`: the answer was the type's whole state, so all of it is good."""
         if whole:
             self.rejected.clear()
+            self.fresh.clear()
         elif self.rejected:
             self.rejected.difference_update(each.name for each in answer.resources)
 
@@ -156,7 +168,10 @@ class Interest:
         for each in resources:
             self.rejected.add(each.name)
             self.owed.pop(each.name, None)
-        if self.doomed and not divisible:
+        if divisible:
+            return
+        self.rejected.update(self.fresh or self.base)
+        if self.doomed:
             # A whole state with what is kept for others' sake: try it without.
             self.doomed = {}
             self.unanswered = True
@@ -166,7 +181,9 @@ class Interest:
         if self.suspects:
             names = {each.name for each in resources}
             groups = self.suspects
-            self.suspects = deque(tuple(r for r in group if r.name not in names) for group in groups)
+            self.suspects = deque(
+                tuple(r for r in group if r.name not in names) for group in groups
+            )
 
     def next_probe(self) -> tuple[EnvoyResource, ...]:
         """The next part of a rejected answer that is still current; empty if none is left."""

@@ -30,7 +30,7 @@ HANDSHAKES: Final = 64
 """TLS handshakes under way at once."""
 BACKLOG: Final = 4096
 HANDSHAKE_TIMEOUT: Final = 15.0
-SHUTDOWN_TIMEOUT: Final = 5.0
+SHUTDOWN_TIMEOUT: Final = 1.0
 _RETRY_ACCEPT: Final = 0.1
 
 BootstrapHandler = Callable[[bytes, Mapping[str, str]], Awaitable[Answer]]
@@ -56,7 +56,9 @@ class DataplaneServer:
         count for later handshakes. `control_plane` is the identifier that Envoys show."""
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
         self._ssl = ssl_context
-        self._address = (host, port)
+        self._host = host
+        self.port = port
+        """What is listened on; where 0 was asked for, known after the start."""
         self._hub = hub
         self._control_plane = control_plane
         self._listener: socket.socket | None = None
@@ -84,19 +86,12 @@ class DataplaneServer:
                 HDS_PATH: _Quiet,
             }
         )
-        host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        address = (self._host, self.port)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._listener = socket.create_server(address, family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
         self._resume_accepting()
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, also where 0 was asked for."""
-        if self._listener is None:
-            return self._address[1]
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def traffic(self) -> Traffic:

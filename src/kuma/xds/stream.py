@@ -110,7 +110,7 @@ class AdsStream(ABC, Generic[Request]):
         return out
 
     @property
-    def awaited(self) -> str:
+    def waits_for(self) -> str:
         """What something waits for, empty if nothing waits: the nonce of an answer with clusters,
         or the listeners and routes of a client that reconnects. Envoy withholds the acknowledgement
         while any cluster is warming, so whoever drives the stream calls `release` when waiting for
@@ -122,17 +122,16 @@ class AdsStream(ABC, Generic[Request]):
             return ""
         if clusters.outstanding is None:
             return "names" if clusters.doomed and self._reconnects else ""
-        is_awaited = self._is_behind(TypeUrl.CLUSTER, snapshot) or (
-            clusters.outstanding.adds
-            and (
-                self._is_behind(TypeUrl.LISTENER, snapshot)
-                or self._is_behind(TypeUrl.ROUTE, snapshot)
-            )
+        others = (TypeUrl.LISTENER, TypeUrl.ROUTE)
+        is_awaited = (
+            clusters.suspects
+            or self._is_behind(TypeUrl.CLUSTER, snapshot)
+            or (clusters.outstanding.adds and any(self._is_behind(t, snapshot) for t in others))
         )
         return clusters.outstanding.nonce if is_awaited else ""
 
     def release(self) -> list[Response]:
-        """Stop waiting for what `awaited` tells."""
+        """Stop waiting for what `waits_for` tells."""
         clusters = self._interests.get(TypeUrl.CLUSTER)
         if clusters is not None:
             if clusters.outstanding is None:
@@ -258,8 +257,8 @@ class AdsStream(ABC, Generic[Request]):
         if body is None:
             return
         self._nonces += 1
-        interest.last_nonce = nonce
-        interest.outstanding = Outstanding(nonce, upserted, removed, adds=adds)
+        answer = Outstanding(nonce, upserted, removed, adds=adds)
+        interest.await_answer(answer, whole=self._is_whole(interest.type_url))
         if interest.type_url is TypeUrl.CLUSTER:
             self._warm(upserted)
         self._reports.sent(interest.type_url)

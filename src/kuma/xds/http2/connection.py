@@ -41,7 +41,8 @@ _RECENTLY_RESET: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Http2Limits:
-    """What a peer may ask of one connection. `strain` is how many frames that make work without
+    """What a peer may ask of one connection. `window` is how much it may send ahead; it is opened
+    again as soon as bytes arrive, since whoever reads them bounds them. `strain` is how many frames that make work without
     bringing data (PING, SETTINGS, RST_STREAM and the like) it may send in `strain_seconds`."""
 
     streams: int = 100
@@ -312,14 +313,15 @@ class Http2Connection:
         _expect(stream_id != 0, "DATA on the connection")
         size = len(payload)
         self._unread += size
-        if self._unread > self._limits.window:
-            raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "more data than the connection's window")
         if self._unread * 2 >= self._limits.window:
             self._send(frames.window_update(0, self._unread))
             self._unread = 0
         stream = self._streams.get(stream_id)
-        if stream is None or stream.remote_ended:
+        if stream is None:
             self._on_closed_stream(stream_id)
+            return
+        if stream.remote_ended:
+            self._fault(stream, Code.STREAM_CLOSED)
             return
         if flags & Flag.PADDED:
             payload = _unpadded(payload)
@@ -327,9 +329,6 @@ class Http2Connection:
         if not payload and not ends:
             self._tire()
         stream.unread += size
-        if stream.unread > self._limits.window:
-            self._fault(stream, Code.FLOW_CONTROL_ERROR)
-            return
         if stream.unread * 2 >= self._limits.window and not ends:
             self._send(frames.window_update(stream_id, stream.unread))
             stream.unread = 0
@@ -392,8 +391,11 @@ class Http2Connection:
             check_trailers(pairs)
         except MalformedHeaders:
             ends = False
+        if stream.remote_ended:
+            self._fault(stream, Code.STREAM_CLOSED)
+            return
         short = stream.expected is not None and stream.received != stream.expected
-        if stream.remote_ended or not ends or short:
+        if not ends or short:
             self._fault(stream, Code.PROTOCOL_ERROR)
             return
         stream.remote_ended = True
