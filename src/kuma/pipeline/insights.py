@@ -11,7 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -225,17 +225,3 @@ def _close_superseded(by_age: list[dict[str, Any]]) -> None:
 
 def _insight_key(key: ProxyKey) -> ResourceKey:
     return ResourceKey(DATAPLANE_INSIGHT.name, key.mesh, key.name)
-
-
-def close_left_open(insights: Sequence[AnyResource], *, now: datetime) -> list[Update]:
-    """What the only instance writes when it starts: streams that an earlier life of it left open."""
-    updates = []
-    for insight in insights:
-        document = insight.spec.to_json()
-        left = [s for s in document.get("subscriptions", ()) if "disconnectTime" not in s]
-        for subscription in left:
-            subscription["disconnectTime"] = as_timestamp(now)
-        if left:
-            spec = DataplaneInsightSpec.model_validate(document)
-            updates.append(Update(Resource(DATAPLANE_INSIGHT, insight.meta, spec)))
-    return updates

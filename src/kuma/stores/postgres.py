@@ -21,7 +21,7 @@ from kuma.resources.registry import Registry
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change, Create, Delete, StoreListener, Write
 from kuma.stores.group_commit import Batch, GroupCommit, Outcome, plan
-from kuma.stores.postgres_connection import Database, Pool, PostgresSettings
+from kuma.stores.postgres_connection import Database, Pool, PostgresSettings, application_name
 from kuma.stores.postgres_feed import CHANNEL, ChangeFeed, encode_changes
 from kuma.stores.rows import COLUMNS, Row, held_in, read_row, read_rows, row_of
 from kuma.stores.transaction import Commit, Held, Net, Transaction
@@ -33,6 +33,10 @@ _ALL = f"SELECT {', '.join(COLUMNS)} FROM kuma_resource"  # noqa: S608 - names o
 _ONE = f"{_ALL} WHERE kind = $1 AND mesh = $2 AND name = $3"
 _KIND = f"{_ALL} WHERE kind = $1 ORDER BY mesh, name"
 _KIND_IN_MESH = f"{_ALL} WHERE kind = $1 AND mesh = $2 ORDER BY name"
+
+_IS_CONNECTED = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = $1)"""
 
 _LOCK = "SELECT seq FROM kuma_position FOR UPDATE"
 
@@ -101,6 +105,13 @@ class PostgresStore:
     async def find(self, key: ResourceKey) -> AnyResource | None:
         found = await self._fetch(_ONE, *key)
         return read_row(found[0], self._registry) if found else None
+
+    async def is_connected(self, instance: str) -> bool:
+        """Whether that control plane has a connection to this database."""
+        _, pool = self._check_up()
+        async with pool.connection() as connection:
+            found: bool = await connection.fetchval(_IS_CONNECTED, application_name(instance))
+            return found
 
     async def close(self) -> None:
         """Writes that wait are finished first."""

@@ -68,7 +68,13 @@ class PostgresSettings:
     tls: PostgresTls = PostgresTls()
     tolerate_newer_db_versions: bool = False
     read_replica_host: str = ""
+    instance: str = ""
     heartbeat: timedelta = timedelta(seconds=5)
+
+
+def application_name(instance: str) -> str:
+    """At most 63 bytes, which is all that PostgreSQL keeps."""
+    return f"kuma-cp {instance[-50:]}".strip()
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no stubs
@@ -155,7 +161,7 @@ class Database:
             "ssl": self._ssl,
             "timeout": self.timeout,
             "connection_class": Connection,
-            "server_settings": {"application_name": "kuma-cp"},
+            "server_settings": {"application_name": application_name(settings.instance)},
         }
 
     async def _limit(self, connection: Connection) -> None:

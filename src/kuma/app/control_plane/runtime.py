@@ -28,7 +28,7 @@ from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
-from kuma.app.control_plane.stores import choose_store
+from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.envoy.render import Renderer
@@ -45,8 +45,9 @@ from kuma.pipeline.envoy_admin import EnvoyAdmin
 from kuma.pipeline.fanout import Fanout, ProxyKey
 from kuma.pipeline.hub import Dataplane, Hub
 from kuma.pipeline.index import Index
-from kuma.pipeline.insights import Tracker, close_left_open
+from kuma.pipeline.insights import Tracker
 from kuma.pipeline.inspect import Inspection
+from kuma.pipeline.left_open import LeftOpen
 from kuma.pipeline.registration import Registrar
 from kuma.pipeline.view import TrackedView
 from kuma.policies.catalogue import POLICIES, REGISTRY
@@ -54,12 +55,10 @@ from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
 from kuma.resources.kinds.config import ConfigSpec
-from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.writer import Writer
-from kuma.stores.leadership import AlwaysLeader
 from kuma.xds.bootstrap import BootstrapDeps, ReplicaProxies, bootstrap_endpoint
 from kuma.xds.server import DataplaneServer
 
@@ -91,10 +90,8 @@ class ControlPlane:
     async def start(self) -> None:
         await self._diagnostics.start()
         await self._store.start(self.replica)
-        if isinstance(self._leadership, AlwaysLeader):
-            await self._close_left_open()
         led = asyncio.Event()
-        self._spawn("leadership", self._leadership.run(lambda: self._lead(led)))
+        self._spawn("leadership", self._database.leadership.run(lambda: self._lead(led)))
         await self._until_defaults_exist(led)
         await self._admin.ensure_authority()
         self._spawn("fan-out", self._fanout.run())
@@ -136,7 +133,10 @@ class ControlPlane:
 
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self._store, self._leadership = choose_store(settings, self.work_dir, REGISTRY, clock)
+        self._database = choose_database(
+            settings, self.work_dir, REGISTRY, clock, instance=self.instance
+        )
+        self._store = self._database.store
         self.replica = Replica()
         self.engine = Engine()
         index = Index(self.engine, (kind.name for kind in POLICIES))
@@ -289,19 +289,23 @@ class ControlPlane:
             await defaults.ensure(wanted)
         led.set()
         age = settings.runtime.universal.dataplane_cleanup_age
-        await Cleanup(self.replica, self._writer, self.clock, age=age).run()
+        left_open = LeftOpen(
+            self._store,
+            self.replica,
+            self.clock,
+            instance=self.instance,
+            is_connected=self._database.is_connected,
+            every=settings.metrics.dataplane.idle_timeout,
+        )
+        async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
+            jobs.create_task(left_open.run())
 
     async def _until_defaults_exist(self, led: asyncio.Event) -> None:
         """They exist once this instance has led, or if another one made them."""
         if self.replica.find(CLUSTER_ID) is None:
             self._starting = "it waits for the leader to make the defaults"
             await led.wait()
-
-    async def _close_left_open(self) -> None:
-        """Nobody else has proxies on this store, so whatever is open was left so by a crash."""
-        insights = self.replica.list(DATAPLANE_INSIGHT)
-        if updates := close_left_open(insights, now=self.clock.now()):
-            await self._store.commit(updates)
 
     def _companions(self, mesh: AnyResource) -> list[AnyResource]:
         return [

@@ -1,5 +1,7 @@
 """Which database the settings ask for: the store, and who leads among the instances on it."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,25 +18,40 @@ from kuma.stores.postgres_connection import PostgresSettings, PostgresTls, TlsMo
 from kuma.stores.sqlite import SqliteStore
 
 
-def choose_store(
-    settings: ControlPlaneSettings, work_dir: Path, registry: Registry, clock: Clock
-) -> tuple[Store, Leadership]:
+@dataclass(frozen=True)
+class Database:
+    """`is_connected` tells whether another instance is at work on it; None: there are no others."""
+
+    store: Store
+    leadership: Leadership
+    is_connected: Callable[[str], Awaitable[bool]] | None = None
+
+
+def choose_database(
+    settings: ControlPlaneSettings,
+    work_dir: Path,
+    registry: Registry,
+    clock: Clock,
+    *,
+    instance: str,
+) -> Database:
     """Raises BadConfig."""
     match settings.store.type:
         case "memory":
-            return MemoryStore(registry, clock), AlwaysLeader()
+            return Database(MemoryStore(registry, clock), AlwaysLeader())
         case "sqlite":
             path = Path(settings.store.sqlite.path or work_dir / "kuma.db")
-            return SqliteStore(path, registry, clock), AlwaysLeader()
+            return Database(SqliteStore(path, registry, clock), AlwaysLeader())
         case "postgres":
-            database = postgres_settings(settings.store.postgres)
-            return PostgresStore(database, registry, clock), PostgresLeadership(database)
+            wanted = postgres_settings(settings.store.postgres, instance=instance)
+            store = PostgresStore(wanted, registry, clock)
+            return Database(store, PostgresLeadership(wanted), store.is_connected)
         case other:
             problem = f"store.type (KUMA_STORE_TYPE): {other} is not supported by this version"
             raise BadConfig((f"{problem}, use sqlite, memory or postgres",))
 
 
-def postgres_settings(section: PostgresSection) -> PostgresSettings:
+def postgres_settings(section: PostgresSection, *, instance: str = "") -> PostgresSettings:
     tls = section.tls
     return PostgresSettings(
         host=section.host,
@@ -51,4 +68,5 @@ def postgres_settings(section: PostgresSection) -> PostgresSettings:
         tls=PostgresTls(TlsMode(tls.mode), tls.cert_path, tls.key_path, tls.ca_path),
         tolerate_newer_db_versions=section.tolerate_newer_db_versions,
         read_replica_host=section.read_replica.host,
+        instance=instance,
     )
