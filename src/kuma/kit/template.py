@@ -44,5 +44,5 @@ def unused(template: str, variables: Mapping[str, str]) -> tuple[str, ...]:
 
 def _missing(name: str, variables: Mapping[str, str], flag: str) -> str:
     close = get_close_matches(name, variables, n=1)
-    hint = f', did you mean "{close[0]}"?' if close else ""
-    return f'variable "{name}" has no value{hint} Give it with {flag} {name}=...'
+    hint = f', did you mean "{close[0]}"?' if close else f": give it with {flag} {name}=..."
+    return f'variable "{name}" has no value{hint}'
