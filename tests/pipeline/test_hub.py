@@ -1,0 +1,245 @@
+"""A proxy is authenticated, registered, configured, watched, and deregistered when it is gone."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from kuma.envoy.render import Renderer
+from kuma.envoy.snapshot import Snapshot, TypeUrl
+from kuma.identity.errors import TokenRefused
+from kuma.kit.incremental import Engine
+from kuma.pipeline.certificates import Certificates
+from kuma.pipeline.compile import Compiler, Outcome
+from kuma.pipeline.delivery import ProxyNode, ProxyRefused
+from kuma.pipeline.fanout import Fanout, ProxyKey
+from kuma.pipeline.hub import Hub
+from kuma.pipeline.index import Index
+from kuma.pipeline.insights import Tracker
+from kuma.pipeline.registration import Registrar
+from kuma.pipeline.view import TrackedView
+from kuma.policies.catalogue import POLICIES, REGISTRY
+from kuma.policies.placements import PLACEMENTS
+from kuma.policies.shapers import SHAPERS
+from kuma.resources.codec import to_document
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
+from tests.pipeline.conftest import Site
+from tests.support.builders import a_dataplane, a_mesh
+
+DELAY = timedelta(milliseconds=50)
+
+
+class Proxies:
+    """A hub with everything behind it. `allowed` are the tokens that are good."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.allowed = {"good"}
+        engine = Engine()
+        index = Index(engine, (kind.name for kind in POLICIES))
+        site.replica.subscribe(index.changed)
+        view = TrackedView(engine, mesh="default", zone="default", placements=PLACEMENTS)
+        compiler = Compiler(engine, Renderer(SHAPERS), lambda _: view, lambda _: ())
+        self.fanout: Fanout[Outcome] = Fanout(engine, compiler.outcome, lambda *_: False)
+        self.tracker = Tracker(
+            site.store,
+            site.replica,
+            site.clock,
+            instance="cp-1",
+            flush_interval=timedelta(seconds=10),
+            subscription_limit=2,
+        )
+        certificates = Certificates(
+            engine,
+            site.clock,
+            refresh=self.fanout.refresh,
+            tell=self.tracker.certified,
+            base_backoff=DELAY,
+            max_backoff=DELAY,
+        )
+        self.registrar = Registrar(
+            site.writer,
+            site.replica,
+            instance="cp-1",
+            delay=DELAY,
+            is_connected=lambda key: self.hub.is_connected(key),  # noqa: PLW0108 made below
+        )
+        self.hub = Hub(
+            engine=engine,
+            replica=site.replica,
+            registry=REGISTRY,
+            fanout=self.fanout,
+            certificates=certificates,
+            tracker=self.tracker,
+            registrar=self.registrar,
+            authenticate=self.authenticate,
+        )
+
+    def authenticate(self, credential: str, *, dataplane: Any, existing: Any) -> None:
+        if credential not in self.allowed:
+            raise TokenRefused("this token is not good")
+
+    def exists(self, name: str) -> bool:
+        return self.site.replica.find(ResourceKey("Dataplane", "default", name)) is not None
+
+
+class Stream:
+    """What a stream of a proxy gets."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self.proxies = proxies
+        self.snapshots: list[Snapshot] = []
+        self.refusals: list[ProxyRefused] = []
+        self.news = asyncio.Event()
+
+    async def connect(
+        self, name: str, *, token: str = "good", brings: AnyResource | None = None
+    ) -> Any:
+        metadata = {"dataplane.resource": json.dumps(to_document(brings))} if brings else {}
+        node = ProxyNode(f"default.{name}", "default", name, metadata)
+        return await self.proxies.hub.connect(
+            node, credential=token, sink=self.sink, refuse=self.refusals.append
+        )
+
+    def sink(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+        self.news.set()
+
+    async def next(self) -> Snapshot:
+        async with asyncio.timeout(5):
+            await self.news.wait()
+        self.news.clear()
+        return self.snapshots[-1]
+
+
+@pytest_asyncio.fixture
+async def proxies(site: Site) -> AsyncIterator[Proxies]:
+    made = Proxies(site)
+    await site.create(a_mesh())
+    running = asyncio.create_task(made.fanout.run())
+    yield made
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_proxy_that_brings_its_dataplane_is_registered_and_configured(
+    proxies: Proxies,
+) -> None:
+    stream = Stream(proxies)
+
+    await stream.connect("api-1", brings=a_dataplane("api-1", port=8080))
+
+    assert proxies.exists("api-1")
+    assert "inbound:127.0.0.1:8080" in (await stream.next()).of(TypeUrl.LISTENER)
+
+
+async def test_a_change_reaches_the_stream_and_an_equal_write_does_not(proxies: Proxies) -> None:
+    stream = Stream(proxies)
+    await stream.connect("api-1", brings=a_dataplane("api-1", port=8080))
+    await stream.next()
+
+    await proxies.site.writer.put(a_dataplane("api-1", port=8080))
+    await proxies.site.writer.put(a_dataplane("api-1", port=8090))
+
+    assert list((await stream.next()).of(TypeUrl.LISTENER)) == ["inbound:127.0.0.1:8090"]
+    assert len(stream.snapshots) == 2
+
+
+async def test_a_proxy_without_a_dataplane_is_refused(proxies: Proxies) -> None:
+    with pytest.raises(ProxyRefused, match='there is no Dataplane "api-1"') as refusal:
+        await Stream(proxies).connect("api-1")
+    assert refusal.value.status == "not_found"
+
+
+async def test_a_bad_token_is_refused_and_registers_nothing(proxies: Proxies) -> None:
+    with pytest.raises(ProxyRefused, match="not good") as refusal:
+        await Stream(proxies).connect("api-1", token="bad", brings=a_dataplane("api-1"))
+    assert refusal.value.status == "unauthenticated"
+    assert not proxies.exists("api-1")
+
+
+async def test_a_dataplane_under_another_name_is_refused(proxies: Proxies) -> None:
+    with pytest.raises(ProxyRefused, match="node id") as refusal:
+        await Stream(proxies).connect("api-1", brings=a_dataplane("api-2"))
+    assert refusal.value.status == "invalid_argument"
+
+
+async def test_a_token_that_is_no_longer_good_ends_the_stream(proxies: Proxies) -> None:
+    stream = Stream(proxies)
+    await stream.connect("api-1", brings=a_dataplane("api-1"))
+    proxies.allowed.clear()
+
+    await proxies.site.writer.put(a_dataplane("api-1", port=9999))
+
+    assert [refusal.status for refusal in stream.refusals] == ["unauthenticated"]
+
+
+async def test_a_dataplane_goes_with_its_proxy_after_a_while(proxies: Proxies) -> None:
+    connection = await Stream(proxies).connect("api-1", brings=a_dataplane("api-1"))
+
+    connection.closed()
+
+    assert proxies.exists("api-1")
+    async with asyncio.timeout(5):
+        while proxies.exists("api-1"):
+            await asyncio.sleep(0.01)
+
+
+async def test_it_stays_if_the_proxy_comes_back(proxies: Proxies) -> None:
+    connection = await Stream(proxies).connect("api-1", brings=a_dataplane("api-1"))
+    connection.closed()
+    again = Stream(proxies)
+
+    await again.connect("api-1", brings=a_dataplane("api-1"))
+    await asyncio.sleep(3 * DELAY.total_seconds())
+
+    assert proxies.exists("api-1")
+
+
+async def test_it_stays_if_the_control_plane_goes_away(proxies: Proxies) -> None:
+    connection = await Stream(proxies).connect("api-1", brings=a_dataplane("api-1"))
+
+    proxies.registrar.close()
+    connection.closed()
+    await asyncio.sleep(3 * DELAY.total_seconds())
+
+    assert proxies.exists("api-1")
+
+
+async def test_it_stays_if_the_proxy_is_connected_to_another_instance(proxies: Proxies) -> None:
+    site = proxies.site
+    connection = await Stream(proxies).connect("api-1", brings=a_dataplane("api-1"))
+    await proxies.tracker.flush()
+    other = Tracker(
+        site.store,
+        site.replica,
+        site.clock,
+        instance="cp-2",
+        flush_interval=timedelta(seconds=10),
+        subscription_limit=2,
+    )
+    site.clock.advance(timedelta(seconds=1))
+    other.connected(ProxyKey("default", "api-1"), {}, {})
+    await other.flush()
+
+    connection.closed()
+    await asyncio.sleep(3 * DELAY.total_seconds())
+
+    assert proxies.exists("api-1")
+
+
+async def test_a_dataplane_that_was_there_before_stays(proxies: Proxies) -> None:
+    await proxies.site.create(a_dataplane("api-1"))
+    connection = await Stream(proxies).connect("api-1")
+
+    connection.closed()
+    await asyncio.sleep(3 * DELAY.total_seconds())
+
+    assert proxies.exists("api-1")
