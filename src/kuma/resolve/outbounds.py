@@ -12,7 +12,7 @@ from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
 from kuma.plan.protocol import Protocol
-from kuma.plan.proxy import Destination, Diagnostic, Eds, Resolved
+from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
 from kuma.plan.tags import Tags
 from kuma.resolve.endpoints import mutual_tls, service_protocol
@@ -58,6 +58,57 @@ class Sending:
 class Reached:
     destination: Destination
     diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@value
+class DeclaredOutbound:
+    """An outbound as its Dataplane declares it. `tags` are all that it names, `subset` those of them
+    that narrow the service down."""
+
+    address: str
+    port: int
+    service: str
+    tags: Tags
+    subset: Tags
+
+
+@value
+class SendingSide:
+    """Sorted by address and by name."""
+
+    outbounds: tuple[Outbound, ...]
+    destinations: tuple[Destination, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@derived
+def sending_side(
+    view: MeshView, client: Client, declared: tuple[DeclaredOutbound, ...], binds: bool
+) -> SendingSide:
+    made: dict[tuple[str, int], Outbound] = {}
+    targets: dict[Target, None] = {}
+    diagnostics: list[Diagnostic] = []
+    for each in declared:
+        behaviour = sending(view, client, each.service, each.subset)
+        diagnostics += behaviour.diagnostics
+        targets.update(dict.fromkeys(behaviour.targets))
+        made[each.address, each.port] = Outbound(
+            address=each.address,
+            port=each.port,
+            service=each.service,
+            tags=each.tags,
+            protocol=behaviour.protocol,
+            routing=behaviour.routing,
+            bind=binds,
+            conf=behaviour.conf,
+        )
+    found = [reached(view, client, target.service, target.tags) for target in targets]
+    diagnostics += [problem for each in found for problem in each.diagnostics]
+    return SendingSide(
+        tuple(made[place] for place in sorted(made)),
+        tuple(sorted((each.destination for each in found), key=lambda each: each.name)),
+        tuple(diagnostics),
+    )
 
 
 @derived

@@ -1,32 +1,36 @@
 """The plan of one proxy: the thin layer of its own addresses over what its class shares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kuma.kit.derived import derived
+from kuma.kit.value import value
 from kuma.plan import names
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import parse_protocol
 from kuma.plan.proxy import (
-    Destination,
     Diagnostic,
     Identity,
     Inbound,
-    Outbound,
     ProxyPlan,
 )
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.match import matched_policies
-from kuma.resolve.outbounds import client_of, reached, sending
+from kuma.resolve.outbounds import DeclaredOutbound, client_of, sending_side
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
-from kuma.resources.kinds.dataplane.model import Outbound as DeclaredOutbound
 from kuma.resources.resource import Resource
 
 BIND_OUTBOUNDS = "feature-bind-outbounds"
+
+
+@value
+class Declared:
+    outbounds: tuple[DeclaredOutbound, ...]
+    diagnostics: tuple[Diagnostic, ...]
 
 
 @derived
@@ -38,17 +42,21 @@ def resolve_proxy(view: MeshView, name: str, features: tuple[str, ...] = ()) -> 
     subject = subject_of(view, name)
     if dataplane is None or subject is None:
         return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
-    outbounds, destinations, found = _outbounds(view, dataplane, subject, features)
+    declared = declared_outbounds(view, name)
+    binds = BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec)
+    side = sending_side(view, client_of(view, subject), declared.outbounds, binds)
     return ProxyPlan(
         mesh=view.mesh_name,
         name=name,
         inbounds=_inbounds(view, dataplane, subject),
-        outbounds=outbounds,
-        destinations=destinations,
+        outbounds=side.outbounds,
+        destinations=side.destinations,
         admin=None,
         identity=identity(view),
         passthrough=passthrough(view),
-        diagnostics=_distinct((*found, *policy_diagnostics(view, subject))),
+        diagnostics=_distinct(
+            (*declared.diagnostics, *side.diagnostics, *policy_diagnostics(view, subject))
+        ),
     )
 
 
@@ -105,59 +113,38 @@ def _inbounds(
     return tuple(sorted(made, key=lambda each: (each.address, each.port)))
 
 
-def _outbounds(
-    view: MeshView, dataplane: Resource[DataplaneSpec], subject: Subject, features: tuple[str, ...]
-) -> tuple[tuple[Outbound, ...], tuple[Destination, ...], list[Diagnostic]]:
-    client = client_of(view, subject)
-    binds = BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec)
-    made: dict[tuple[str, int], Outbound] = {}
-    destinations: dict[str, Destination] = {}
-    diagnostics: list[Diagnostic] = []
-    for index, declared in enumerate(dataplane.spec.networking.outbound):
-        if declared.backend_ref is not None:
-            diagnostics.append(_unknown_backend(dataplane, index, declared))
-            continue
-        tags = _subset(declared)
-        behaviour = sending(view, client, declared.service, tags)
-        diagnostics += behaviour.diagnostics
-        made[declared.listening_address, declared.port] = Outbound(
-            address=declared.listening_address,
-            port=declared.port,
-            service=declared.service,
-            tags=as_tags(declared.tags),
-            protocol=behaviour.protocol,
-            routing=behaviour.routing,
-            bind=binds,
-            conf=behaviour.conf,
+@derived
+def declared_outbounds(view: MeshView, name: str) -> Declared:
+    """What a Dataplane asks for, apart from it, so that equal ones share what follows."""
+    dataplane = view.dataplane(name)
+    outbounds = dataplane.spec.networking.outbound if dataplane is not None else ()
+    made = [
+        DeclaredOutbound(
+            address=each.listening_address,
+            port=each.port,
+            service=each.service,
+            tags=as_tags(each.tags),
+            subset=_subset(each.tags),
         )
-        for target in behaviour.targets:
-            if target.name not in destinations:
-                found = reached(view, client, target.service, target.tags)
-                destinations[target.name] = found.destination
-                diagnostics += found.diagnostics
-    return (
-        tuple(made[place] for place in sorted(made)),
-        tuple(destinations[each] for each in sorted(destinations)),
-        diagnostics,
-    )
+        for each in outbounds
+        if each.backend_ref is None
+    ]
+    diagnostics = [
+        Diagnostic(
+            Origin(DATAPLANE.name, view.mesh_name, name),
+            f"networking.outbound[{index}].backendRef",
+            f'{each.backend_ref.kind} "{each.backend_ref.name}" is not found',
+        )
+        for index, each in enumerate(outbounds)
+        if each.backend_ref is not None
+    ]
+    return Declared(tuple(made), tuple(diagnostics))
 
 
-def _subset(declared: DeclaredOutbound) -> Tags:
+def _subset(tags: Mapping[str, str]) -> Tags:
     """What narrows the service down; the mesh is where it is looked for, not a part of it."""
     apart = {well_known.SERVICE_TAG, well_known.MESH}
-    return as_tags({key: text for key, text in declared.tags.items() if key not in apart})
-
-
-def _unknown_backend(
-    dataplane: Resource[DataplaneSpec], index: int, declared: DeclaredOutbound
-) -> Diagnostic:
-    ref = declared.backend_ref
-    assert ref is not None
-    return Diagnostic(
-        Origin(DATAPLANE.name, dataplane.mesh, dataplane.name),
-        f"networking.outbound[{index}].backendRef",
-        f'{ref.kind} "{ref.name}" is not found',
-    )
+    return as_tags({key: text for key, text in tags.items() if key not in apart})
 
 
 def _is_redirected(spec: DataplaneSpec) -> bool:

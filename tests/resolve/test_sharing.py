@@ -1,0 +1,67 @@
+"""Proxies of one class share what they have in common: only the thin layer is their own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kuma.policies.defaults import default_policies
+from kuma.policies.placements import PLACEMENTS
+from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.view import PlainMeshView
+from tests.resolve.world import a_permission, a_timeout
+from tests.support.builders import a_dataplane, a_mesh
+
+OWN = {"resolve_proxy", "subject_of", "declared_outbounds"}
+
+
+class RememberingView(PlainMeshView):
+    """Remembers every derived fact, like the pipeline's view of a mesh that does not change."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.facts: dict[tuple[Any, ...], Any] = {}
+        self.computed: list[str] = []
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        key = (compute, *args)
+        if key not in self.facts:
+            self.computed.append(compute.__name__)
+            self.facts[key] = compute(self, *args)
+        return self.facts[key]
+
+
+def test_the_second_proxy_of_a_class_computes_only_what_is_its_own() -> None:
+    mesh = a_mesh(mtls=True)
+    outbounds = {9001: "api", 9002: "db"}
+    view = RememberingView(
+        [
+            mesh,
+            *default_policies(mesh),
+            a_permission("p", ({"kind": "Mesh"}, "Allow")),
+            a_timeout("t", 1, top={"kind": "MeshService", "name": "web"}),
+            a_dataplane("web-1", service="web", address="10.0.0.1", outbounds=outbounds),
+            a_dataplane("web-2", service="web", address="10.0.0.2", port=9, outbounds=outbounds),
+            a_dataplane("api-1", service="api", outbounds={9003: "db"}),
+        ],
+        placements=PLACEMENTS,
+    )
+    first = resolve_proxy(view, "web-1")
+    view.computed.clear()
+    second = resolve_proxy(view, "web-2")
+    assert set(view.computed) == OWN
+    assert second.outbounds is first.outbounds
+    assert second.destinations is first.destinations
+    assert second.inbounds[0].conf is first.inbounds[0].conf
+
+
+def test_proxies_that_match_different_policies_do_not_share_them() -> None:
+    view = RememberingView(
+        [
+            a_mesh(),
+            a_timeout("t", 1, top={"kind": "MeshService", "name": "web"}),
+            a_dataplane("web-1", service="web", outbounds={9001: "db"}),
+            a_dataplane("api-1", service="api", outbounds={9001: "db"}),
+        ],
+        placements=PLACEMENTS,
+    )
+    web, api = resolve_proxy(view, "web-1"), resolve_proxy(view, "api-1")
+    assert web.outbounds != api.outbounds
