@@ -2,7 +2,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check format bench goldens clean
+.PHONY: demo test check format bench goldens docs clean
 
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,10 @@ format: $(VENV)/.dev
 
 goldens: $(VENV)/.dev         ## write the golden files anew
 	$(BIN)/pytest -q tests/golden --update-goldens
+
+docs: $(VENV)/.runtime        ## the generated pages of docs/reference
+	$(BIN)/python -m kuma.config.docs
+	$(BIN)/python -m kuma.api.reference
 
 bench: $(VENV)/.dev           ## the budgets of a small mesh, measured
 	$(BIN)/python -m tests.bench

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
 from kuma.api.operations import ref
+from kuma.resources.descriptions import field_descriptions
 from kuma.resources.kind import Kind
 from kuma.resources.spec import SpecModel
 
@@ -152,6 +154,25 @@ _COMMON: dict[str, dict[str, Any]] = {
 }
 
 
+class _Described(GenerateJsonSchema):
+    """Says of each field what its model says."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        model: type[SpecModel] = schema["cls"]
+        properties = made.get("properties", {})
+        for name, text in field_descriptions(model).items():
+            info = model.model_fields.get(name)
+            if info is not None and (field := info.alias or name) in properties:
+                properties[field].setdefault("description", text)
+        return made
+
+
+def model_schema(model: type[SpecModel]) -> dict[str, Any]:
+    """The JSON schema of one model, with those it consists of under `$defs`."""
+    return model.model_json_schema(schema_generator=_Described)
+
+
 def build_schemas(kinds: Iterable[Kind[Any]]) -> dict[str, Any]:
     """All schemas by name: each kind under its own name, its list as `<Kind>List`."""
     listed = tuple(kinds)
@@ -159,7 +180,9 @@ def build_schemas(kinds: Iterable[Kind[Any]]) -> dict[str, Any]:
         model for kind in listed for model in (kind.spec, kind.status) if model is not None
     )
     by_model, definitions = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in models],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_Described,
     )
     schemas = {**_COMMON, **definitions.get("$defs", {})}
     for kind in listed:

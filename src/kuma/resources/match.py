@@ -25,8 +25,11 @@ class HeaderMatchType(StrEnum):
 
 class HeaderMatch(SpecModel):
     type: HeaderMatchType = HeaderMatchType.EXACT
+    """How the header is compared."""
     name: HeaderName
+    """Name of the header, in lower case."""
     value: str | None = None
+    """What to compare with; not for Present and Absent."""
 
 
 class SpiffeMatchType(StrEnum):
@@ -36,7 +39,9 @@ class SpiffeMatchType(StrEnum):
 
 class SpiffeIdMatch(SpecModel):
     type: SpiffeMatchType
+    """Compare the whole id, or its beginning."""
     value: str
+    """A SPIFFE id such as `spiffe://default/web`, or its beginning."""
 
 
 class SniMatchType(StrEnum):
@@ -45,14 +50,18 @@ class SniMatchType(StrEnum):
 
 class SniMatch(SpecModel):
     type: SniMatchType
+    """How the server name is compared."""
     value: str
+    """The server name that the client asks for in its TLS handshake."""
 
 
 class Match(SpecModel):
     """A condition on the connection; every part that is set must hold."""
 
     spiffe_id: SpiffeIdMatch | None = Field(default=None, alias="spiffeID")
+    """The identity in the client's certificate."""
     sni: SniMatch | None = None
+    """The server name in the client's TLS handshake."""
 
 
 def validate_match(match: Match) -> tuple[Violation, ...]:

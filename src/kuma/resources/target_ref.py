@@ -49,20 +49,30 @@ class ProxyType(StrEnum):
 
 class TargetRef(SpecModel):
     kind: TargetRefKind
+    """What the reference speaks of. Which kinds are allowed depends on the policy and the place."""
     name: str | None = None
+    """Name of the resource or service, for the kinds that have one."""
     tags: StringMap | None = None
+    """Only proxies, or endpoints, that carry all of these tags."""
     mesh: str | None = None
+    """Not used; the mesh is that of the policy."""
     proxy_types: tuple[ProxyType, ...] | None = None
+    """Only sidecars, or only gateways. Left out: both."""
     namespace: str | None = None
+    """Namespace of the resource, on Kubernetes."""
     labels: StringMap | None = None
+    """Selects resources by their labels, instead of by name."""
     section_name: str | None = None
+    """One section of the resource: an inbound of a Dataplane, by its name or port."""
 
 
 class BackendRef(TargetRef):
     """`weight` is relative to the other backends of the same rule."""
 
     weight: int = Field(default=1, ge=0, strict=True)
+    """The backend's share, relative to the other backends of the rule. 0: nothing."""
     port: UInt32 | None = None
+    """Port of the referenced service, for kinds that have several."""
 
     @property
     def references_real_object(self) -> bool:

@@ -9,11 +9,14 @@ from kuma.resources.target_ref import TargetRef
 
 class RetryTcp(SpecModel):
     max_connect_attempt: UInt32 | None = None
+    """How often a connection is tried."""
 
 
 class BackOff(SpecModel):
     base_interval: Duration | None = None
+    """Pause before the first retry, doubled for each further one. Default: 25ms."""
     max_interval: Duration | None = None
+    """Longest pause. Default: ten times the base."""
 
 
 class ResetFormat(StrEnum):
@@ -23,12 +26,16 @@ class ResetFormat(StrEnum):
 
 class ResetHeader(SpecModel):
     name: HeaderName
+    """Name of the header, in lower case."""
     format: ResetFormat
+    """Whether it says a number of seconds or a time."""
 
 
 class RateLimitedBackOff(SpecModel):
     max_interval: Duration | None = None
+    """Longest pause. Default: 300s."""
     reset_headers: tuple[ResetHeader, ...] | None = None
+    """Response headers that say how long to wait; the first that is there decides."""
 
 
 class HostPredicate(StrEnum):
@@ -38,25 +45,35 @@ class HostPredicate(StrEnum):
 
 
 class HostSelection(SpecModel):
-    """`update_frequency` counts attempts; it matters to OmitPreviousPriorities only."""
-
     predicate: HostPredicate
+    """Which endpoints a retry avoids."""
     tags: StringMap | None = None
+    """Tags of the endpoints to avoid, for OmitHostsWithTags."""
     update_frequency: Int32 = 2
+    """Attempts after which priorities are counted anew, for OmitPreviousPriorities."""
 
 
 class RetryHttp(SpecModel):
-    """`retry_on` holds names of conditions, methods as `HttpMethodGet`, and status codes."""
-
     num_retries: UInt32 | None = None
+    """How often a request is repeated. Default: 1; 0: never."""
     per_try_timeout: Duration | None = None
+    """How long one attempt may take."""
     back_off: BackOff | None = None
+    """Pauses between attempts."""
     rate_limited_back_off: RateLimitedBackOff | None = None
+    """Pauses that the server asks for."""
     retry_on: tuple[str, ...] | None = None
+    """When to repeat: `5xx`, `GatewayError`, `Reset`, `Retriable4xx`, `ConnectFailure`,
+    `EnvoyRatelimited`, `RefusedStream`, `Http3PostConnectFailure`, a status code, or a
+    method such as `HttpMethodGet`, which limits retries to it."""
     retriable_response_headers: tuple[HeaderMatch, ...] | None = None
+    """Repeat if the response carries one of these."""
     retriable_request_headers: tuple[HeaderMatch, ...] | None = None
+    """Repeat only if the request carries one of these."""
     host_selection: tuple[HostSelection, ...] | None = None
+    """Which endpoints a retry avoids."""
     host_selection_max_attempts: int | None = None
+    """How often another endpoint is looked for before any is taken."""
 
 
 class GrpcRetryOn(StrEnum):
@@ -69,23 +86,35 @@ class GrpcRetryOn(StrEnum):
 
 class RetryGrpc(SpecModel):
     num_retries: UInt32 | None = None
+    """How often a call is repeated. Default: 1; 0: never."""
     per_try_timeout: Duration | None = None
+    """How long one attempt may take."""
     back_off: BackOff | None = None
+    """Pauses between attempts."""
     rate_limited_back_off: RateLimitedBackOff | None = None
+    """Pauses that the server asks for."""
     retry_on: tuple[GrpcRetryOn, ...] | None = None
+    """The statuses after which a call is repeated."""
 
 
 class RetryConf(SpecModel):
     tcp: RetryTcp | None = None
+    """For protocol tcp."""
     http: RetryHttp | None = None
+    """For protocols http and http2."""
     grpc: RetryGrpc | None = None
+    """For protocol grpc."""
 
 
 class To(SpecModel):
     target_ref: TargetRef
+    """The destination: Mesh for all, a MeshService, a MeshExternalService, or a MeshHTTPRoute."""
     default: RetryConf = RetryConf()
+    """The retries of calls to it."""
 
 
 class MeshRetrySpec(SpecModel):
     target_ref: TargetRef | None = None
+    """The proxies that the policy configures. Left out: all of the mesh."""
     to: tuple[To, ...] | None = None
+    """For calls that these proxies make."""

@@ -8,17 +8,21 @@ from kuma.resources.target_ref import BackendRef, TargetRef
 
 class TcpRouteConf(SpecModel):
     backend_refs: tuple[BackendRef, ...] | None = None
+    """Where connections go, by weight."""
 
 
 class Rule(SpecModel):
     """Also what is left after merging."""
 
     default: TcpRouteConf
+    """What happens to the connections."""
 
 
 class To(SpecModel):
     target_ref: TargetRef
+    """The service that is called: a MeshService or a MeshExternalService."""
     rules: Annotated[tuple[Rule, ...], Items(maximum=1)]
+    """At most one. Left out: connections go to the target."""
 
     @property
     def default(self) -> Rule:
@@ -31,4 +35,6 @@ class To(SpecModel):
 
 class MeshTCPRouteSpec(SpecModel):
     target_ref: TargetRef | None = None
+    """The proxies that make the calls. Left out: all of the mesh."""
     to: Annotated[tuple[To, ...], Items(minimum=1)] | None = None
+    """The calls."""

@@ -25,27 +25,37 @@ class Action(StrEnum):
 
 class ActionConf(SpecModel):
     action: Action | None = None
+    """What happens to requests of these clients; required."""
 
 
 class From(SpecModel):
     target_ref: TargetRef
+    """The clients: Mesh for all, a MeshSubset by tags, a MeshService, or a MeshServiceSubset."""
     default: ActionConf = ActionConf()
+    """What holds for them."""
 
 
 class MatchesConf(SpecModel):
     deny: tuple[Match, ...] | None = None
+    """Clients that are denied, whatever else is said of them."""
     allow_with_shadow_deny: tuple[Match, ...] | None = None
+    """Clients that are allowed, while Envoy counts what a deny would have stopped."""
     allow: tuple[Match, ...] | None = None
+    """Clients that are allowed."""
 
 
 class Rule(SpecModel):
     default: MatchesConf
+    """Who may and who may not."""
 
 
 class MeshTrafficPermissionSpec(SpecModel):
     target_ref: TargetRef | None = None
+    """The proxies that are called. Left out: all of the mesh."""
     from_: tuple[From, ...] | None = Field(default=None, alias="from")
+    """Clients by their tags."""
     rules: tuple[Rule, ...] | None = None
+    """Clients by their SPIFFE ids."""
 
 
 @value

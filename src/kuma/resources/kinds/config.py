@@ -6,6 +6,7 @@ from kuma.resources.proto_json import ProtoModel
 
 class ConfigSpec(ProtoModel):
     config: str = ""
+    """The content."""
 
 
 CONFIG = Kind(

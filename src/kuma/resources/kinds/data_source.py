@@ -9,9 +9,13 @@ class DataSource(ProtoModel):
     """At most one field is set."""
 
     secret: str | None = None
+    """Name of a Secret of the same mesh."""
     file: str | None = None
+    """Path of a file that the control plane can read."""
     inline: Base64 | None = None
+    """The content itself, in base64."""
     inline_string: str | None = None
+    """The content itself, as text."""
 
     @model_validator(mode="after")
     def _only_one(self) -> "DataSource":

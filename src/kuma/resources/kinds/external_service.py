@@ -25,20 +25,31 @@ from kuma.resources.violation import Violation, at
 
 class ExternalServiceTls(ProtoModel):
     enabled: Bool = False
+    """Begin TLS towards the service."""
     ca_cert: DataSource | None = None
+    """CA that the server's certificate is verified against. Left out: the CAs of the proxy's
+    machine."""
     client_cert: DataSource | None = None
+    """Certificate that the proxy shows to the server."""
     client_key: DataSource | None = None
+    """Key of the client certificate."""
     allow_renegotiation: Bool | None = None
+    """Allow the server to negotiate TLS again."""
     server_name: str | None = None
+    """Server name of the TLS handshake. Left out: the host of the address."""
     skip_hostname_verification: Bool | None = None
+    """Accept a certificate for another name."""
 
 
 class ExternalServiceNetworking(ProtoModel):
     """`address` is `host:port`, an IPv6 host in brackets."""
 
     address: str = ""
+    """Where the service is: `host:port`, an IPv6 host in brackets."""
     tls: ExternalServiceTls | None = None
+    """TLS towards the service."""
     disable_host_dns_entry: Bool = Field(default=False, alias="disableHostDNSEntry")
+    """Make no DNS entry for the host."""
 
     @property
     def host(self) -> str:
@@ -51,7 +62,9 @@ class ExternalServiceNetworking(ProtoModel):
 
 class ExternalServiceSpec(ProtoModel):
     networking: ExternalServiceNetworking
+    """Where the service is and how to speak to it."""
     tags: Tags = Field(default_factory=dict)
+    """`kuma.io/service` is required, `kuma.io/protocol` says what it speaks."""
 
     @property
     def service(self) -> str:

@@ -10,6 +10,7 @@ class SecretSpec(ProtoModel):
     """`data` never shows in a repr."""
 
     data: Base64 | None = Field(default=None, repr=False)
+    """The content, in base64. Shown to admins only."""
 
 
 SECRET = Kind(

@@ -26,19 +26,28 @@ class ServiceType(StrEnum):
 
 class ServiceDataplaneStat(ProtoModel):
     total: UInt32 = 0
+    """All."""
     online: UInt32 = 0
+    """Those that can receive traffic."""
     offline: UInt32 = 0
+    """Those that cannot."""
 
 
 class ServiceInsightSpec(ProtoModel):
     """`issued_backends` counts proxies by backend; `address_port` is `<service>.mesh:80`."""
 
     status: ServiceStatus = ServiceStatus.NONE
+    """The service as a whole."""
     dataplanes: ServiceDataplaneStat | None = None
+    """Dataplanes that serve it."""
     issued_backends: Mapping[str, UInt32] = Field(default_factory=dict)
+    """Their certificates, by CA backend."""
     service_type: ServiceType = ServiceType.INTERNAL
+    """What kind of service it is."""
     address_port: str = ""
+    """The name and port by which the mesh's DNS will know it."""
     zones: tuple[str, ...] = ()
+    """Zones that it runs in."""
 
 
 SERVICE_INSIGHT = Kind(

@@ -13,6 +13,7 @@ __all__ = ["ZONE", "ZONE_OVERVIEW", "ZoneOverviewSpec", "ZoneSpec"]
 
 class ZoneSpec(ProtoModel):
     enabled: Bool | None = None
+    """Whether the zone takes part. Left out: it does."""
 
     @property
     def is_enabled(self) -> bool:
@@ -22,7 +23,9 @@ class ZoneSpec(ProtoModel):
 
 class ZoneOverviewSpec(ProtoModel):
     zone: ZoneSpec | None = None
+    """The Zone."""
     zone_insight: ZoneInsightSpec | None = None
+    """What the control plane knows of it."""
 
 
 ZONE = Kind(

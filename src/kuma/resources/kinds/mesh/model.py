@@ -14,45 +14,61 @@ class MtlsMode(StrEnum):
 
 
 class DpCertRotation(ProtoModel):
-    """`expiration` has units of its own: `1d`, `2w` (see `mesh_durations`)."""
+    """`expiration` has units of its own: `1d`, `12h`, `30m`."""
 
     expiration: str = ""
+    """Lifetime of the proxies' certificates, such as `1d` or `12h`. Left out: a day."""
 
 
 class DpCert(ProtoModel):
     rotation: DpCertRotation | None = None
+    """When the proxies' certificates are renewed."""
     request_timeout: ProtoDuration | None = None
+    """How long issuing a certificate may take."""
 
 
 class RootChain(ProtoModel):
     request_timeout: ProtoDuration | None = None
+    """How long reading the CA's certificates may take."""
 
 
 class BuiltinCaCert(ProtoModel):
     rsa_bits: UInt32 | None = Field(default=None, alias="RSAbits")
+    """Size of the CA's RSA key. Left out: 2048."""
     expiration: str = ""
+    """Lifetime of the CA's certificate, such as `1y`. Left out: 10 years."""
 
 
 class BuiltinConf(ProtoModel):
     """`conf` of a backend of type `builtin`."""
 
     ca_cert: BuiltinCaCert | None = None
+    """The CA's certificate."""
 
 
 class ProvidedConf(ProtoModel):
     """`conf` of a backend of type `provided`."""
 
     cert: DataSource | None = None
+    """The CA's certificate, PEM."""
     key: DataSource | None = None
+    """The CA's key, PEM."""
 
 
 class CertificateAuthorityBackend(ProtoModel):
     name: str = ""
+    """Name of the backend, unique in the mesh."""
     type: str = ""
+    """`builtin`: the control plane makes the CA; `provided`: you bring certificate and key."""
     dp_cert: DpCert | None = None
+    """The certificates of the proxies."""
     conf: Struct | None = None
+    """Configuration of the type: for `builtin` `caCert.RSAbits` and `caCert.expiration`, for
+    `provided` the data sources `cert` and `key`."""
     mode: MtlsMode = MtlsMode.STRICT
+    """STRICT: inbounds refuse plaintext; PERMISSIVE: they accept both, for a migration."""
     root_chain: RootChain | None = None
+    """Reading the CA's certificates."""
 
     def builtin_conf(self) -> BuiltinConf:
         """Raises pydantic's ValidationError on a `conf` that validation has not seen."""
@@ -65,70 +81,99 @@ class CertificateAuthorityBackend(ProtoModel):
 
 class Mtls(ProtoModel):
     enabled_backend: str = ""
+    """Name of the backend in force. Left out: no mutual TLS."""
     backends: tuple[CertificateAuthorityBackend, ...] = ()
+    """The certificate authorities; at most one."""
     skip_validation: Bool = False
+    """Do not check that the backend works before it is enabled."""
 
 
 class TracingBackend(ProtoModel):
     name: str = ""
+    """Name of the backend."""
     sampling: float | None = None
+    """Percentage of requests that are traced."""
     type: str = ""
+    """Type of the backend."""
     conf: Struct | None = None
+    """Configuration of the type."""
 
 
 class Tracing(ProtoModel):
     default_backend: str = ""
+    """Name of the backend that is used unless a policy says otherwise."""
     backends: tuple[TracingBackend, ...] = ()
+    """Where traces go."""
 
 
 class LoggingBackend(ProtoModel):
     name: str = ""
+    """Name of the backend."""
     format: str = ""
+    """Format of a line."""
     type: str = ""
+    """Type of the backend."""
     conf: Struct | None = None
+    """Configuration of the type."""
 
 
 class Logging(ProtoModel):
     default_backend: str = ""
+    """Name of the backend that is used unless a policy says otherwise."""
     backends: tuple[LoggingBackend, ...] = ()
+    """Where access logs go."""
 
 
 class MeshMetricsBackend(ProtoModel):
     name: str = ""
+    """Name of the backend."""
     type: str = ""
+    """Type of the backend."""
     conf: Struct | None = None
+    """Configuration of the type."""
 
 
 class Metrics(ProtoModel):
     enabled_backend: str = ""
+    """Name of the backend in force."""
     backends: tuple[MeshMetricsBackend, ...] = ()
+    """Where metrics are offered."""
 
 
 class NetworkingOutbound(ProtoModel):
     passthrough: Bool | None = None
+    """Whether proxies let traffic to unknown destinations out. Left out: they do."""
 
 
 class MeshNetworking(ProtoModel):
     outbound: NetworkingOutbound | None = None
+    """Traffic that leaves the proxies."""
 
 
 class Routing(ProtoModel):
     locality_aware_load_balancing: Bool = False
+    """Prefer endpoints of the same zone."""
     zone_egress: Bool = False
+    """Send traffic to other zones and to external services through the zone's egress."""
     default_forbid_mesh_external_service_access: Bool = False
+    """Deny access to MeshExternalServices unless a policy allows it."""
 
 
 class MembershipRules(ProtoModel):
     tags: Tags = Field(default_factory=dict)
+    """Tags of inbounds; the value `*` means any."""
 
 
 class DataplaneProxyConstraints(ProtoModel):
     requirements: tuple[MembershipRules, ...] = ()
+    """A dataplane must meet one of these to join."""
     restrictions: tuple[MembershipRules, ...] = ()
+    """A dataplane that meets one of these must not join."""
 
 
 class Constraints(ProtoModel):
     dataplane_proxy: DataplaneProxyConstraints | None = None
+    """Which dataplanes may join the mesh."""
 
 
 class MeshServicesMode(StrEnum):
@@ -140,18 +185,28 @@ class MeshServicesMode(StrEnum):
 
 class MeshServices(ProtoModel):
     mode: MeshServicesMode = MeshServicesMode.DISABLED
+    """How MeshServices are made."""
 
 
 class MeshSpec(ProtoModel):
     mtls: Mtls | None = None
+    """Mutual TLS between the proxies."""
     tracing: Tracing | None = None
+    """Traces."""
     logging: Logging | None = None
+    """Access logs."""
     metrics: Metrics | None = None
+    """Metrics of the proxies."""
     networking: MeshNetworking | None = None
+    """Networking of the whole mesh."""
     routing: Routing | None = None
+    """Routing of the whole mesh."""
     constraints: Constraints | None = None
+    """Which dataplanes may join."""
     skip_creating_initial_policies: tuple[str, ...] = ()
+    """Kinds of which the new mesh gets no default policies; `*`: of none."""
     mesh_services: MeshServices | None = None
+    """MeshServices of the mesh."""
 
     @property
     def passthrough(self) -> bool:
