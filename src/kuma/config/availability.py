@@ -52,7 +52,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "multizone": "is not available yet: several zones",
     "multizone.zone.name": None,
     "diagnostics.debugEndpoints": "is not available yet: endpoints for debugging",
-    "dpServer.authn.enableReloadableTokens": "is not available yet: tokens that Envoy reloads",
     "dpServer.hds": "is not available yet: health discovery",
     "interCp": "has no effect: instances talk to each other through the database",
     "experimental": "is not available yet",
