@@ -473,6 +473,14 @@ async def test_stopping_ends_within_its_time(site: Site) -> None:
     writer.close()
 
 
+async def test_stopping_twice_or_without_a_start_does_nothing(
+    certificate: ServerCertificate,
+) -> None:
+    async with running_site(certificate) as site:
+        await site.server.drain_and_stop(timedelta(seconds=1))
+    await running_site(certificate)._site.server.drain_and_stop(timedelta(seconds=1))
+
+
 async def test_a_port_that_is_taken_is_an_error(site: Site, certificate: ServerCertificate) -> None:
     other = running_site(certificate)._site.server
     other.port = site.server.port

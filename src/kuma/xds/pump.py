@@ -5,7 +5,7 @@ for a few milliseconds at a time; between the slices the loop reads, accepts and
 carry off what was written, so that receivers work while the next ones are being served.
 """
 
-from asyncio import AbstractEventLoop
+from asyncio import get_running_loop
 from collections import deque
 from time import monotonic
 from typing import Final, Protocol
@@ -21,8 +21,7 @@ class Pushable(Protocol):
 
 
 class Pump:
-    def __init__(self, loop: AbstractEventLoop, *, slice_seconds: float = SLICE) -> None:
-        self._loop = loop
+    def __init__(self, *, slice_seconds: float = SLICE) -> None:
         self._slice = slice_seconds
         self._ready: deque[Pushable] = deque()
         self._scheduled = False
@@ -35,7 +34,7 @@ class Pump:
         self._ready.append(session)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._run)
+            get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
         # Not the loop's time, which stands still within an iteration.
@@ -48,4 +47,4 @@ class Pump:
                 break
         self._scheduled = bool(ready)
         if ready:
-            self._loop.call_soon(self._run)
+            get_running_loop().call_soon(self._run)

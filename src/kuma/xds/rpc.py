@@ -88,15 +88,15 @@ class Call:
         """Send messages with as few writes as possible."""
         if self.is_over:
             return
-        connection = self._stream.connection
-        nested = connection.is_corked
+        outbox = self._stream.connection.outbox
+        nested = outbox.is_corked
         if not nested:
-            connection.cork()
+            outbox.cork()
         self.open()
         for message in messages:
             self._stream.send_data(_PREFIX.pack(0, len(message)) + message)
         if not nested:
-            connection.uncork()
+            outbox.uncork()
 
     def finish(self, status: Status, message: str = "") -> None:
         if self.is_over:

@@ -59,11 +59,8 @@ class DataplaneServer:
         self._host = host
         self.port = port
         """What is listened on; where 0 was asked for, known after the start."""
-        self._hub = hub
-        self._control_plane = control_plane
         self._listener: socket.socket | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._service: Service
+        self._service = Service(hub, Pump(), control_plane)
         self._links: set[Link] = set()
         self._all_left = asyncio.Event()
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -73,12 +70,6 @@ class DataplaneServer:
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Http2Limits()
         self.routes = Routes(bootstrap)
-        self.methods: Methods
-
-    async def start(self) -> None:
-        """Listen. Raises OSError if the port is taken."""
-        self._loop = asyncio.get_running_loop()
-        self._service = Service(self._hub, Pump(self._loop), self._control_plane)
         self.methods = Methods(
             {
                 DELTA_PATH: self._service.method(DELTA),
@@ -86,6 +77,9 @@ class DataplaneServer:
                 HDS_PATH: _Quiet,
             }
         )
+
+    async def start(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
         address = (self._host, self.port)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._listener = socket.create_server(address, family=family, backlog=BACKLOG)
@@ -103,8 +97,10 @@ class DataplaneServer:
 
     async def drain_and_stop(self, timeout: timedelta) -> None:  # noqa: ASYNC109 - a promise, not a cancellation
         """Stop accepting, send proxies away (GOAWAY, and UNAVAILABLE on their streams), let
-        bootstraps that are under way finish, close; abort what is left after `timeout`."""
-        deadline = self._loop.time() + timeout.total_seconds()
+        bootstraps that are under way finish, close; abort what is left after `timeout`. Does
+        nothing where nothing was started or all is stopped."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout.total_seconds()
         self._is_stopping = True
         self._pause_accepting()
         if self._listener is not None:
@@ -116,7 +112,7 @@ class DataplaneServer:
         for session in list(self._service.sessions):
             session.finish(Status.UNAVAILABLE, "the control plane is shutting down")
         if self._work:
-            await asyncio.wait(self._work, timeout=deadline - self._loop.time())
+            await asyncio.wait(self._work, timeout=deadline - loop.time())
         for link in list(self._links):
             link.close()
         await self._until_all_left(deadline)
@@ -133,7 +129,7 @@ class DataplaneServer:
             self._all_left.set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -152,12 +148,12 @@ class DataplaneServer:
     def _resume_accepting(self) -> None:
         if not self._is_accepting and not self._is_stopping and self._listener is not None:
             self._is_accepting = True
-            self._loop.add_reader(self._listener.fileno(), self._accept)
+            asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
 
     def _pause_accepting(self) -> None:
         if self._is_accepting and self._listener is not None:
             self._is_accepting = False
-            self._loop.remove_reader(self._listener.fileno())
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
 
     def _accept(self) -> None:
         while self._listener is not None and len(self._handshakes) < HANDSHAKES:
@@ -169,9 +165,9 @@ class DataplaneServer:
                 # Out of descriptors or memory: those who wait are accepted when there are some.
                 log.warning("accepting a connection failed", error=str(error))
                 self._pause_accepting()
-                self._loop.call_later(_RETRY_ACCEPT, self._resume_accepting)
+                asyncio.get_running_loop().call_later(_RETRY_ACCEPT, self._resume_accepting)
                 return
-            task = self._loop.create_task(self._shake_hands(connected))
+            task = asyncio.get_running_loop().create_task(self._shake_hands(connected))
             self._handshakes.add(task)
             task.add_done_callback(self._shaken)
         self._pause_accepting()
@@ -184,7 +180,7 @@ class DataplaneServer:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            await self._loop.connect_accepted_socket(
+            await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Link(self),
                 connected,
                 ssl=self._ssl,

@@ -34,6 +34,7 @@ from kuma.xds.http2.headers import (
     decode_block,
     request_headers,
 )
+from kuma.xds.http2.outbox import Outbox
 from kuma.xds.http2.stream import Application, Stream
 
 _RECENTLY_RESET: Final = 128
@@ -62,7 +63,7 @@ class Http2Connection:
         limits: Http2Limits | None = None,
     ) -> None:
         self._application = application
-        self._write = write
+        self.outbox = Outbox(write, self._ended)
         self._now = now
         self._limits = limits or Http2Limits()
         self._buffer = b""
@@ -76,15 +77,10 @@ class Http2Connection:
         self._block_stream = 0
         self._block_ends = False
         self._block_size = 0
-        self._send_window = DEFAULT_WINDOW
         self._peer_window = DEFAULT_WINDOW
-        self._peer_frame = DEFAULT_FRAME_SIZE
         self._unread = 0
         self._strain = 0
         self._strain_since = now()
-        self._out: list[bytes] = []
-        self.is_corked = False
-        """Whether what is sent is gathered; it is while bytes are being received."""
         self._draining = False
         self.is_paused = False
         """Set by the owner: the transport's buffer is full."""
@@ -95,7 +91,7 @@ class Http2Connection:
     def start(self) -> None:
         """Send our SETTINGS, the first thing that a server says (3.4)."""
         limits = self._limits
-        self._send(
+        self.outbox.put(
             frames.settings(
                 {
                     Setting.MAX_CONCURRENT_STREAMS: limits.streams,
@@ -104,7 +100,7 @@ class Http2Connection:
                 }
             )
         )
-        self._send(frames.window_update(0, limits.window - DEFAULT_WINDOW))
+        self.outbox.put(frames.window_update(0, limits.window - DEFAULT_WINDOW))
 
     @property
     def streams(self) -> int:
@@ -113,32 +109,29 @@ class Http2Connection:
     def receive(self, data: bytes) -> None:
         if self.is_over:
             return
-        self.is_corked = True
+        self.outbox.cork()
         try:
             self._read(self._buffer + data if self._buffer else data)
         except ConnectionFault as fault:
             self.close(fault.code, str(fault))
         finally:
-            self.is_corked = False
-            self._flush()
+            self.outbox.uncork()
 
     def ping(self) -> None:
-        self._send(frames.frame(Kind.PING, 0, 0, b"kumamesh"))
+        self.outbox.put(frames.frame(Kind.PING, 0, 0, b"kumamesh"))
 
     def drain(self) -> None:
         """Accept no new streams; those that are open may end (6.8)."""
         if not self._draining and not self.is_over:
             self._draining = True
-            self._send(frames.goaway(self._last_stream, Code.NO_ERROR, "draining"))
+            self.outbox.put(frames.goaway(self._last_stream, Code.NO_ERROR, "draining"))
 
     def close(self, code: Code = Code.NO_ERROR, reason: str = "") -> None:
         """Say GOAWAY; every open stream is closed."""
         if self.is_over:
             return
         self.is_over = True
-        self._out.append(frames.goaway(self._last_stream, code, reason))
-        if not self.is_corked:
-            self._flush()
+        self.outbox.put(frames.goaway(self._last_stream, code, reason))
         self.lost()
 
     def lost(self) -> None:
@@ -146,111 +139,21 @@ class Http2Connection:
         self.is_over = True
         streams, self._streams = self._streams, {}
         for stream in streams.values():
-            if stream.handler is not None and not stream.end_sent:
-                stream.handler.closed(None)
-
-    # Sending
-
-    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None:
-        if stream.end_sent or stream.id not in self._streams:
-            return
-        frame = self._headers_frames(stream.id, block, end=end)
-        if stream.unsent:
-            stream.unsent_end = frame
-        else:
-            self._send(frame)
-            if end:
-                self._end(stream)
-
-    def send_data(self, stream: Stream, content: bytes, *, end: bool) -> None:
-        if stream.end_sent or stream.unsent_end or stream.id not in self._streams:
-            return
-        size = len(content)
-        if (
-            not stream.unsent
-            and size <= self._peer_frame
-            and size <= stream.send_window
-            and size <= self._send_window
-        ):
-            stream.send_window -= size
-            self._send_window -= size
-            header = HEADER.pack(
-                size >> 8, size & 0xFF, 0, Flag.END_STREAM if end else 0, stream.id
-            )
-            self._send(header + content)
-            if end:
-                self._end(stream)
-            return
-        stream.unsent = stream.unsent or deque()
-        if content:
-            stream.unsent.append(content)
-        if end:
-            stream.unsent_end = frames.frame(Kind.DATA, Flag.END_STREAM, stream.id)
-        self._send_unsent(stream)
+            self._close_stream(stream, None)
 
     def reset_stream(self, stream: Stream, code: Code) -> None:
         if self._streams.pop(stream.id, None) is not None:
             stream.end_sent = True
             stream.unsent = None
             self._reset.append(stream.id)
-            self._send(frames.reset(stream.id, code))
+            self.outbox.put(frames.reset(stream.id, code))
 
-    def cork(self) -> None:
-        """Gather what is sent until `uncork` into one write."""
-        self.is_corked = True
-
-    def uncork(self) -> None:
-        self.is_corked = False
-        self._flush()
-
-    def _send(self, data: bytes) -> None:
-        if self.is_corked:
-            self._out.append(data)
-        else:
-            self._write(data)
-
-    def _flush(self) -> None:
-        if self._out:
-            out, self._out = self._out, []
-            self._write(out[0] if len(out) == 1 else b"".join(out))
-
-    def _headers_frames(self, stream_id: int, block: bytes, *, end: bool) -> bytes:
-        size, flags = self._peer_frame, Flag.END_STREAM if end else 0
-        if len(block) <= size:
-            return frames.frame(Kind.HEADERS, flags | Flag.END_HEADERS, stream_id, block)
-        parts = [frames.frame(Kind.HEADERS, flags, stream_id, block[:size])]
-        for at in range(size, len(block), size):
-            last = Flag.END_HEADERS if at + size >= len(block) else 0
-            parts.append(frames.frame(Kind.CONTINUATION, last, stream_id, block[at : at + size]))
-        return b"".join(parts)
-
-    def _send_unsent(self, stream: Stream) -> None:
-        """As much as both windows allow, in frames of the size that the peer takes."""
-        while stream.unsent:
-            room = min(stream.send_window, self._send_window, self._peer_frame)
-            if room <= 0:
-                return
-            head = stream.unsent[0]
-            piece = head[:room]
-            if len(piece) == len(head):
-                stream.unsent.popleft()
-            else:
-                stream.unsent[0] = head[room:]
-            stream.send_window -= len(piece)
-            self._send_window -= len(piece)
-            self._send(frames.frame(Kind.DATA, 0, stream.id, piece))
-        stream.unsent = None
-        if stream.unsent_end:
-            self._send(stream.unsent_end)
-            self._end(stream)
-
-    def _end(self, stream: Stream) -> None:
+    def _ended(self, stream: Stream) -> None:
         """Our side is complete; what the client may still be sending is of no use (8.1)."""
-        stream.end_sent = True
         self._streams.pop(stream.id, None)
         if not stream.remote_ended:
             self._reset.append(stream.id)
-            self._send(frames.reset(stream.id, Code.NO_ERROR))
+            self.outbox.put(frames.reset(stream.id, Code.NO_ERROR))
 
     # Receiving
 
@@ -314,7 +217,7 @@ class Http2Connection:
         size = len(payload)
         self._unread += size
         if self._unread * 2 >= self._limits.window:
-            self._send(frames.window_update(0, self._unread))
+            self.outbox.put(frames.window_update(0, self._unread))
             self._unread = 0
         stream = self._streams.get(stream_id)
         if stream is None:
@@ -330,7 +233,7 @@ class Http2Connection:
             self._tire()
         stream.unread += size
         if stream.unread * 2 >= self._limits.window and not ends:
-            self._send(frames.window_update(stream_id, stream.unread))
+            self.outbox.put(frames.window_update(stream_id, stream.unread))
             stream.unread = 0
         stream.received += len(payload)
         if stream.expected is not None and (
@@ -430,11 +333,12 @@ class Http2Connection:
         self._tire()
         if stream_id == 0:
             _expect(increment != 0, "WINDOW_UPDATE by nothing")
-            self._send_window += increment
-            _expect(self._send_window <= LARGEST_WINDOW, "window overflow", Code.FLOW_CONTROL_ERROR)
+            self.outbox.window += increment
+            fits = self.outbox.window <= LARGEST_WINDOW
+            _expect(fits, "window overflow", Code.FLOW_CONTROL_ERROR)
             for stream in list(self._streams.values()):
                 if stream.unsent:
-                    self._send_unsent(stream)
+                    self.outbox.resume(stream)
             return
         known = self._streams.get(stream_id)
         if known is None:
@@ -449,7 +353,7 @@ class Http2Connection:
         if known.send_window > LARGEST_WINDOW:
             self._fault(known, Code.FLOW_CONTROL_ERROR)
         elif known.unsent:
-            self._send_unsent(known)
+            self.outbox.resume(known)
 
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         _expect(stream_id == 0, "PING on a stream")
@@ -458,7 +362,7 @@ class Http2Connection:
             self.pongs += 1
             return
         self._tire()
-        self._send(frames.frame(Kind.PING, Flag.ACK, 0, payload))
+        self.outbox.put(frames.frame(Kind.PING, Flag.ACK, 0, payload))
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         _expect(stream_id == 0, "SETTINGS on a stream")
@@ -471,14 +375,14 @@ class Http2Connection:
             self._on_setting(
                 int.from_bytes(payload[at : at + 2]), int.from_bytes(payload[at + 2 : at + 6])
             )
-        self._send(frames.SETTINGS_ACK)
+        self.outbox.put(frames.SETTINGS_ACK)
 
     def _on_setting(self, setting: int, value: int) -> None:
         if setting == Setting.ENABLE_PUSH:
             _expect(value in {0, 1}, "ENABLE_PUSH is 0 or 1")
         elif setting == Setting.MAX_FRAME_SIZE:
             _expect(DEFAULT_FRAME_SIZE <= value <= LARGEST_FRAME_SIZE, "MAX_FRAME_SIZE")
-            self._peer_frame = min(value, 1 << 20)
+            self.outbox.frame_size = min(value, 1 << 20)
         elif setting == Setting.INITIAL_WINDOW_SIZE:
             _expect(value <= LARGEST_WINDOW, "INITIAL_WINDOW_SIZE", Code.FLOW_CONTROL_ERROR)
             change, self._peer_window = value - self._peer_window, value
@@ -486,7 +390,7 @@ class Http2Connection:
                 stream.send_window += change
                 _expect(stream.send_window <= LARGEST_WINDOW, "window", Code.FLOW_CONTROL_ERROR)
                 if stream.unsent:
-                    self._send_unsent(stream)
+                    self.outbox.resume(stream)
 
     def _on_reset(self, stream_id: int, payload: bytes) -> None:
         _expect(stream_id != 0, "RST_STREAM on the connection")
@@ -514,7 +418,7 @@ class Http2Connection:
         self.reset_stream(stream, code)
         self._close_stream(stream, code)
 
-    def _close_stream(self, stream: Stream, code: Code) -> None:
+    def _close_stream(self, stream: Stream, code: Code | None) -> None:
         stream.end_sent = True
         stream.unsent = None
         if stream.handler is not None:

@@ -57,17 +57,23 @@ class Stream:
         self.received = 0
         self.expected: int | None = None
         """`content-length`, if the client gave one."""
-        self.unsent: deque[bytes] | None = None
+        self.unsent: deque[memoryview] | None = None
         self.unsent_end: bytes | None = None
         """The final frame, to be sent after what is in `unsent`."""
 
+    @property
+    def is_writable(self) -> bool:
+        return not self.end_sent and self.unsent_end is None
+
     def send_headers(self, block: bytes, *, end: bool = False) -> None:
         """`block` is encoded (see `headers.encode_headers`)."""
-        self.connection.send_headers(self, block, end=end)
+        if self.is_writable:
+            self.connection.outbox.headers(self, block, end=end)
 
     def send_data(self, content: bytes, *, end: bool = False) -> None:
         """Send, or keep until the peer's windows allow it."""
-        self.connection.send_data(self, content, end=end)
+        if self.is_writable:
+            self.connection.outbox.data(self, content, end=end)
 
     def reset(self, code: Code) -> None:
         """End at once, in both directions; the handler hears no more."""
