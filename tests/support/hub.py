@@ -46,6 +46,10 @@ class FakeHub:
 
     def __init__(self, *, credential: str | None = None) -> None:
         self.connections: list[FakeConnection] = []
+        self.decides = asyncio.Event()
+        """Cleared, connects wait."""
+        self.decides.set()
+        self.defect: Exception | None = None
         self._credential = credential
         self._snapshots: dict[str, Snapshot] = {}
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -58,6 +62,9 @@ class FakeHub:
         sink: Callable[[Snapshot], None],
         refuse: Callable[[ProxyRefused], None],
     ) -> FakeConnection:
+        await self.decides.wait()
+        if self.defect is not None:
+            raise self.defect
         if self._credential is not None and credential != self._credential:
             raise ProxyRefused("unauthenticated", "the dataplane token is not valid: 100% wrong")
         connection = FakeConnection(self, node, sink, refuse)

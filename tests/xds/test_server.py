@@ -29,7 +29,7 @@ from kuma.xds.wire import field, text_field
 from tests.support.hub import FakeConnection
 from tests.xds.conftest import CREDENTIAL, Site, running_site
 from tests.xds.test_http2 import split
-from tests.xds.world import CLUSTER, ENDPOINT, a_resource, a_snapshot
+from tests.xds.world import CLUSTER, ENDPOINT, ROUTE, a_resource, a_snapshot
 
 AUTHORIZED = (("authorization", CREDENTIAL),)
 ONE = a_snapshot(a_resource(CLUSTER, "one"))
@@ -236,6 +236,62 @@ async def test_health_discovery_is_accepted_and_asks_for_nothing(site: Site) -> 
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
         assert await call.code() == grpc.StatusCode.OK
+
+
+async def test_a_defect_of_ours_ends_the_stream_and_is_counted(site: Site) -> None:
+    site.hub.defect = RuntimeError("a defect")
+    async with site.channel() as channel:
+        call = await opened(site, channel)
+        assert await ending(call) == (
+            grpc.StatusCode.INTERNAL,
+            "a proxy could not be connected",
+        )
+    assert site.server.traffic.failures == 1
+
+
+async def test_only_so_many_requests_wait_for_the_hub(site: Site) -> None:
+    site.hub.decides.clear()
+    writer, answers = await http2_client(site)
+    writer.write(grpc_message(first().SerializeToString()) * 65)
+    assert b"too many requests before the first answer" in await answers.until(Kind.HEADERS)
+    site.hub.decides.set()
+    connection = await connected(site)
+    await site.hub.until(lambda: connection.is_closed)
+    writer.close()
+
+
+async def test_requests_that_waited_are_answered_in_order(site: Site) -> None:
+    site.hub.decides.clear()
+    site.hub.publish(a_snapshot(a_resource(CLUSTER, "a"), a_resource(ENDPOINT, "a")))
+    async with site.channel() as channel:
+        call = await opened(site, channel)
+        await call.write(DeltaDiscoveryRequest(type_url=ENDPOINT, resource_names_subscribe=["a"]))
+        site.hub.decides.set()
+        assert [(await call.read()).type_url for _ in range(2)] == [CLUSTER, ENDPOINT]
+
+
+async def test_a_route_waits_for_a_cluster_that_never_warms_only_so_long(
+    certificate: ServerCertificate,
+) -> None:
+    async with running_site(certificate, timeouts=Timeouts(patience=0.1)) as site:
+        site.hub.publish(a_snapshot(a_resource(CLUSTER, "a"), a_resource(ROUTE, "r")))
+        async with site.channel() as channel:
+            call = await opened(site, channel)
+            await call.write(DeltaDiscoveryRequest(type_url=ROUTE, resource_names_subscribe=["r"]))
+            for _ in range(2):
+                answer = await call.read()
+                await call.write(
+                    DeltaDiscoveryRequest(type_url=answer.type_url, response_nonce=answer.nonce)
+                )
+            connection = await connected(site)
+            await site.hub.until(lambda: len(connection.acknowledged_types) == 2)
+            site.hub.publish(
+                a_snapshot(
+                    a_resource(CLUSTER, "a"), a_resource(CLUSTER, "b"), a_resource(ROUTE, "r", "2")
+                )
+            )
+            assert [(await call.read()).type_url for _ in range(2)] == [CLUSTER, ROUTE]
+            assert connection.acknowledged_types == [CLUSTER, ROUTE]
 
 
 # Bootstrap

@@ -30,8 +30,6 @@ from kuma.xds.stream import AdsStream, Response
 ADS: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService"
 DELTA_PATH: Final = f"{ADS}/DeltaAggregatedResources"
 STATE_PATH: Final = f"{ADS}/StreamAggregatedResources"
-PATIENCE: Final = 1.0
-"""Seconds that listeners and routes wait at most for new clusters to become warm."""
 EARLY: Final = 64
 """Requests that may wait while the hub makes up its mind."""
 
@@ -79,6 +77,8 @@ class Service:
     pump: Pump
     control_plane: str = ""
     """Shown by Envoy as its statistic `control_plane.identifier`."""
+    patience: float = 1.0
+    """Seconds; see `link.Timeouts`."""
     changes: Changes = field(default_factory=Changes)
     traffic: Traffic = field(default_factory=Traffic)
     sessions: set["Session"] = field(default_factory=set)
@@ -202,7 +202,7 @@ class Session:
 
     def _be_patient(self, nonce: str) -> None:
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(PATIENCE, self._lose_patience, nonce)
+        self._patience = loop.call_later(self._service.patience, self._lose_patience, nonce)
 
     def _lose_patience(self, nonce: str) -> None:
         self._patience = None

@@ -27,13 +27,15 @@ class Timeouts:
     """Seconds. A silent HTTP/2 peer is asked for a sign of life after `quiet` and dropped if none
     comes within `answer`; one without streams is sent away after `idle`. `request` is for all of an
     HTTP/1.1 request, and for the pause before the next; `stalled` is how long a peer may take
-    nothing of what it is sent."""
+    nothing of what it is sent; `patience` is how long listeners and routes wait at most for new
+    clusters to become warm."""
 
     quiet: float = 30.0
     answer: float = 15.0
     idle: float = 300.0
     request: float = 30.0
     stalled: float = 60.0
+    patience: float = 1.0
 
 
 class Owner(Protocol):

@@ -60,7 +60,6 @@ class DataplaneServer:
         self.port = port
         """What is listened on; where 0 was asked for, known after the start."""
         self._listener: socket.socket | None = None
-        self._service = Service(hub, Pump(), control_plane)
         self._links: set[Link] = set()
         self._all_left = asyncio.Event()
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -69,6 +68,7 @@ class DataplaneServer:
         self._is_stopping = False
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Http2Limits()
+        self._service = Service(hub, Pump(), control_plane, patience=self.timeouts.patience)
         self.routes = Routes(bootstrap)
         self.methods = Methods(
             {
