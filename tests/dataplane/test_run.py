@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -152,17 +153,30 @@ async def test_a_temporary_work_dir_is_removed(tmp_path: Path) -> None:
         seen.append(Path(request["workdir"]))
         return a_bootstrap(request)
 
-    env = {"KUMA_READINESS_PORT": str(free_ports(1)[0]), "TMPDIR": str(tmp_path)}
+    with tempfile.TemporaryDirectory(prefix="k", dir="/tmp") as short:
+        env = {"KUMA_READINESS_PORT": str(free_ports(1)[0]), "TMPDIR": short}
+        async with (
+            control_plane(tmp_path, given(bootstrap)) as plane,
+            running("kuma-dp", *arguments(plane, tmp_path), env=env) as process,
+        ):
+            await process.line(STARTED)
+            assert seen[0].parent == Path(short)
+            assert seen[0].stat().st_mode & 0o777 == 0o711
+            process.signal(signal.SIGINT)
+            assert await process.ended() == 0
+        assert not seen[0].exists()
+
+
+async def test_a_temporary_directory_that_is_too_long_is_told(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
     async with (
-        control_plane(tmp_path, given(bootstrap)) as plane,
-        running("kuma-dp", *arguments(plane, tmp_path), env=env) as process,
+        control_plane(tmp_path, given(a_bootstrap)) as plane,
+        running("kuma-dp", *arguments(plane, tmp_path), env={"TMPDIR": str(long)}) as process,
     ):
-        await process.line(STARTED)
-        assert seen[0].parent == tmp_path
-        assert seen[0].stat().st_mode & 0o777 == 0o711
-        process.signal(signal.SIGINT)
-        assert await process.ended() == 0
-    assert not seen[0].exists()
+        await process.line("too long for the path of a unix socket")
+        assert await process.ended() == 1
+    assert not list(long.iterdir())
 
 
 async def test_it_drains_while_a_connection_is_open(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class WorkDir:
 
     def __init__(self, wanted: Path | None) -> None:
         self._is_temporary = wanted is None
-        self.path = Path(tempfile.mkdtemp(prefix="kuma-dp-")) if wanted is None else _made(wanted)
+        self.path = _temporary() if wanted is None else _made(wanted)
         self._written: list[Path] = []
         if self._is_temporary:
             self.path.chmod(_MODE)
@@ -64,9 +64,22 @@ class WorkDir:
         return path
 
 
+def _temporary() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="kuma-dp-"))
+    if not _fits(path):
+        path.rmdir()
+        where = f"{path.parent}, from TMPDIR, is too long for the path of a unix socket"
+        raise DataPlaneError(f"{where}: give a shorter --work-dir")
+    return path
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path / _ADMIN_SOCKET)) <= _LONGEST_SOCKET_PATH
+
+
 def _made(wanted: Path) -> Path:
     path = wanted.absolute()
-    if len(str(path / _ADMIN_SOCKET)) > _LONGEST_SOCKET_PATH:
+    if not _fits(path):
         raise DataPlaneError(f"--work-dir {path} is too long for the path of a unix socket")
     try:
         path.mkdir(mode=_MODE, parents=True, exist_ok=True)
