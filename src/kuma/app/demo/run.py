@@ -54,14 +54,16 @@ async def _work(console: Console, ports: Ports, *, check_only: bool) -> int:
 
 def _print_places(console: Console, ports: Ports) -> None:
     services = ", ".join(proxy.name for proxy in PROXIES)
-    server = "" if ports.base == DEFAULT_BASE else f" (add --address {ports.api_url} first)"
+    first = ""
+    if ports.base != DEFAULT_BASE:
+        first = f"kumactl config control-planes add --name demo --address {ports.api_url}\n       "
     console.print(
         f"\n[bold]The mesh is up.[/bold]  {services}: each behind its own sidecar, mutual TLS on\n\n"
         f"  page           {ports.page_url}\n"
         f"  REST API       {ports.api_url}\n"
         f"  API docs       {ports.api_url}/docs\n\n"
-        f"  Try: kumactl get dataplanes{server}\n"
-        f"       kumactl inspect services\n\n"
+        f"  Try: {first}kumactl get dataplanes\n"
+        f"       kumactl inspect dataplane demo-web\n\n"
         "Ctrl-C stops everything.",
         soft_wrap=True,
     )
