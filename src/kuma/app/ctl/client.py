@@ -4,12 +4,13 @@ Source: reference 2.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import click
 
 from kuma.app.ctl.configuration import ApiServer, ControlPlane
 from kuma.app.ctl.errors import CtlError, Problem, Refused, Unreachable
@@ -81,6 +82,9 @@ class ControlPlaneClient:
     def post(self, path: str, document: Mapping[str, Any]) -> str:
         return self._ask("POST", path, document).body.decode()
 
+    def close(self) -> None:
+        self._connection.close()
+
     def _pages(self, path: str, query: Query) -> Iterator[dict[str, Any]]:
         asked: Query = [*query, ("size", str(_PAGE))]
         while True:
@@ -100,7 +104,7 @@ class ControlPlaneClient:
         answer = self._connection.request(method, target, body=body, headers=headers)
         if self._trace:
             took = (time.monotonic() - started) * 1000
-            sys.stderr.write(f"{method} {target} {answer.status} {took:.0f} ms\n")
+            click.echo(f"{method} {target} {answer.status} {took:.0f} ms", err=True)
         if 300 <= answer.status < 400:
             raise Unreachable(f"{self._what} sends elsewhere: its address is {answer.location}")
         if answer.status >= 400:

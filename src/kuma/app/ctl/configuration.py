@@ -105,7 +105,8 @@ def load_configuration(file: Path) -> Configuration:
     from kuma.kit.json_yaml import BadYaml, load_yaml
 
     try:
-        return _parse(load_yaml(text) or {})
+        found = load_yaml(text)
+        return _parse({} if found is None else found)
     except BadYaml as error:
         raise CtlError(f"configuration file {file}: {error}") from error
     except _Malformed as error:

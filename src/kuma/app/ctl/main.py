@@ -6,12 +6,16 @@ standard error that says what the user can do about it.
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from kuma.app.ctl.errors import CtlError
 from kuma.kit.go_cli import GoGroup, PersistentOption
 from kuma.kit.go_flags import DURATION
+
+if TYPE_CHECKING:
+    from kuma.app.ctl.session import World
 
 _COMMANDS = "kuma.app.ctl.commands"
 _NOT_HERE = ("install", "uninstall", "export")
@@ -70,13 +74,13 @@ kumactl demo
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, world: "World | None" = None) -> None:
     """Ends the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["help"]:
         given = [*given[1:], "--help"]
     try:
-        code = kumactl.main(given, prog_name="kumactl", standalone_mode=False)
+        code = kumactl.main(given, prog_name="kumactl", standalone_mode=False, obj=world)
     except click.UsageError as error:
         _tell(error.format_message())
         if error.ctx is not None:

@@ -100,14 +100,14 @@ class Session:
         return given or (context.mesh if context else "") or _DEFAULT_MESH
 
     def client(self) -> "ControlPlaneClient":
+        """Closed when the command ends."""
         return self.client_of(self.control_plane)
 
     def client_of(self, control_plane: ControlPlane) -> "ControlPlaneClient":
         from kuma.app.ctl.client import ControlPlaneClient
 
-        return ControlPlaneClient(
+        client = ControlPlaneClient(
             control_plane, timeout=self.timeout, now=self.clock.now, trace=self.is_traced
         )
-
-
-pass_session = click.make_pass_decorator(Session)
+        self._context.call_on_close(client.close)
+        return client

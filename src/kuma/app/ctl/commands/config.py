@@ -24,7 +24,14 @@ kumactl config control-planes add --name prod --address https://mesh.example.com
 kumactl config view
 """,
 )
-control_planes = GoGroup("control-planes", help="Manage known control planes.")
+control_planes = GoGroup(
+    "control-planes",
+    help="Manage known control planes.",
+    examples="""
+kumactl config control-planes list
+kumactl config control-planes switch --name prod
+""",
+)
 config.add_command(control_planes)
 
 
