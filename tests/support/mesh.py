@@ -2,14 +2,19 @@
 
     async with a_control_plane() as cp:
         async with a_backend("v1") as backend, cp.sidecar("api", ...) as api: ...
+        await cp.end(signal.SIGKILL)
+        await cp.start()
 
 Every port is free at the time it is taken; everything lives in a temporary directory.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,6 +25,20 @@ import yaml
 from tests.support.processes import Process, accepts, free_ports, running
 
 HOST = "127.0.0.1"
+
+
+@dataclass
+class Served:
+    """One inbound: the workload listens on `port`."""
+
+    service: str
+    port: int = 0
+    protocol: str = "http"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self, inbound: int) -> dict[str, Any]:
+        tags = {"kuma.io/service": self.service, "kuma.io/protocol": self.protocol, **self.tags}
+        return {"port": inbound, "servicePort": self.port or free_ports(1)[0], "tags": tags}
 
 
 class ControlPlane:
@@ -38,6 +57,7 @@ class ControlPlane:
         }
         self.process: Process
         self.rest = httpx.AsyncClient(base_url=f"http://{HOST}:{self.api_port}", timeout=15)
+        self._running = AsyncExitStack()
 
     @property
     def url(self) -> str:
@@ -50,6 +70,22 @@ class ControlPlane:
     @property
     def ca_file(self) -> Path:
         return self.directory / "kuma-cp.crt"
+
+    async def start(self) -> None:
+        """Also again, after `end`: on the same ports and in the same directory."""
+        self.process = await self._running.enter_async_context(
+            running("kuma-cp", "kuma-cp", "run", env=self.env)
+        )
+        await self.ready()
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """The exit code."""
+        self.process.signal(number)
+        return await self.process.ended()
+
+    async def close(self) -> None:
+        await self.rest.aclose()
+        await self._running.aclose()
 
     async def ready(self, timeout: float = 20) -> None:
         async with asyncio.timeout(timeout):
@@ -97,34 +133,78 @@ class ControlPlane:
             return f"/{path}/{document['name']}"
         return f"/meshes/{document['mesh']}/{path}/{document['name']}"
 
-    async def token(self, name: str, mesh: str = "default") -> str:
-        answer = await self.rest.post(
-            "/tokens/dataplane", json={"name": name, "mesh": mesh, "validFor": "1h"}
-        )
+    async def token(self, name: str = "", mesh: str = "default", **wanted: Any) -> str:
+        """`wanted` as in the body of `POST /tokens/dataplane`: `tags`, `validFor`."""
+        body = {"name": name, "mesh": mesh, "validFor": "1h", **wanted}
+        answer = await self.rest.post("/tokens/dataplane", json=body)
         assert answer.is_success, answer.text
         return answer.text
+
+    async def stats(self, dataplane: str, containing: str, mesh: str = "default") -> dict[str, int]:
+        """The counters and gauges of its Envoy whose name contains the text."""
+        answer = await self.rest.get(f"/meshes/{mesh}/dataplanes/{dataplane}/stats")
+        assert answer.is_success, answer.text
+        pairs = (line.rsplit(": ", 1) for line in answer.text.splitlines())
+        return {name: int(n) for name, n in pairs if containing in name and n.isdecimal()}
+
+    @asynccontextmanager
+    async def kuma_dp(
+        self,
+        document: Mapping[str, Any],
+        *flags: str,
+        token: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Process]:
+        """Started with a Dataplane, whatever becomes of it; by default with a token for it. It
+        ends without draining."""
+        name, mesh = document["name"], document["mesh"]
+        resource = self.directory / f"{name}.json"
+        resource.write_text(json.dumps(document))
+        token_file = self.directory / f"{name}.token"
+        token_file.write_text(await self.token(name, mesh) if token is None else token)
+        async with running(
+            f"kuma-dp {name}",
+            "kuma-dp", "run",
+            f"--cp-address={self.dp_url}",
+            f"--ca-cert-file={self.ca_file}",
+            f"--dataplane-file={resource}",
+            f"--dataplane-token-file={token_file}",
+            "--dns-enabled=false",
+            "--concurrency=1",
+            "--drain-time=1s",
+            *flags,
+            env={"KUMA_READINESS_PORT": str(free_ports(1)[0]), **(env or {})},
+        ) as process:  # fmt: skip
+            try:
+                yield process
+            finally:
+                if process.child.returncode is None:
+                    process.signal(signal.SIGUSR2)  # it has drained, then
 
     @asynccontextmanager
     async def sidecar(
         self,
         name: str,
-        *,
+        *flags: str,
         service: str = "",
         protocol: str = "http",
         app_port: int = 0,
+        inbounds: Sequence[Served] = (),
         outbounds: Mapping[str, str | Mapping[str, str]] | None = None,
         tags: Mapping[str, str] | None = None,
         mesh: str = "default",
         env: Mapping[str, str] | None = None,
     ) -> AsyncIterator["Sidecar"]:
-        """A kuma-dp whose inbound serves `app_port`; `outbounds` names the services it calls."""
-        inbound, admin, readiness, *rest = free_ports(3 + len(outbounds or {}))
+        """A kuma-dp that listens, for `inbounds`, or for one of `service` that serves `app_port`;
+        `outbounds` names the services it calls."""
+        served = inbounds or (Served(service or name, app_port, protocol, tags or {}),)
         wanted = {
             key: {"kuma.io/service": target} if isinstance(target, str) else dict(target)
             for key, target in (outbounds or {}).items()
         }
-        ports = dict(zip(wanted, rest, strict=True))
-        tags = {"kuma.io/service": service or name, "kuma.io/protocol": protocol, **(tags or {})}
+        admin, readiness, *free = free_ports(2 + len(served) + len(wanted))
+        listening = dict(zip((each.service for each in served), free, strict=False))
+        ports = dict(zip(wanted, free[len(served) :], strict=True))
         document = {
             "type": "Dataplane",
             "mesh": mesh,
@@ -132,30 +212,14 @@ class ControlPlane:
             "networking": {
                 "address": HOST,
                 "admin": {"port": admin},
-                "inbound": [
-                    {"port": inbound, "servicePort": app_port or free_ports(1)[0], "tags": tags}
-                ],
+                "inbound": [each.to_json(listening[each.service]) for each in served],
                 "outbound": [{"port": ports[key], "tags": tags} for key, tags in wanted.items()],
             },
         }
-        resource = self.directory / f"{name}.json"
-        resource.write_text(json.dumps(document))
-        token = self.directory / f"{name}.token"
-        token.write_text(await self.token(name, mesh))
-        async with running(
-            f"kuma-dp {name}",
-            "kuma-dp", "run",
-            f"--cp-address={self.dp_url}",
-            f"--ca-cert-file={self.ca_file}",
-            f"--dataplane-file={resource}",
-            f"--dataplane-token-file={token}",
-            "--dns-enabled=false",
-            "--concurrency=1",
-            "--drain-time=1s",
-            env={"KUMA_READINESS_PORT": str(readiness), **(env or {})},
-        ) as process:  # fmt: skip
-            sidecar = Sidecar(name, process, inbound, admin, readiness, ports)
-            for port in (inbound, *ports.values()):
+        env = {"KUMA_READINESS_PORT": str(readiness), **(env or {})}
+        async with self.kuma_dp(document, *flags, env=env) as process:
+            sidecar = Sidecar(name, process, listening, admin, readiness, ports)
+            for port in (*listening.values(), *ports.values()):
                 try:
                     await accepts(port)
                 except TimeoutError:
@@ -166,24 +230,21 @@ class ControlPlane:
             yield sidecar
 
 
+@dataclass
 class Sidecar:
-    """`ports[service]` is where the workload reaches a service."""
+    """`inbounds[service]` is where others reach it, `inbound` the first of these, `ports[service]`
+    where its workload reaches a service."""
 
-    def __init__(
-        self,
-        name: str,
-        process: Process,
-        inbound: int,
-        admin: int,
-        readiness: int,
-        ports: Mapping[str, int],
-    ) -> None:
-        self.name = name
-        self.process = process
-        self.inbound = inbound
-        self.admin = admin
-        self.readiness = readiness
-        self.ports = ports
+    name: str
+    process: Process
+    inbounds: Mapping[str, int]
+    admin: int
+    readiness: int
+    ports: Mapping[str, int]
+
+    @property
+    def inbound(self) -> int:
+        return next(iter(self.inbounds.values()))
 
     def url(self, service: str, path: str = "/") -> str:
         return f"http://{HOST}:{self.ports[service]}{path}"
@@ -194,12 +255,11 @@ async def a_control_plane(
     directory: Path, *, env: Mapping[str, str] | None = None, ports: list[int] | None = None
 ) -> AsyncIterator[ControlPlane]:
     cp = ControlPlane(directory, ports or list(free_ports(4)), env or {})
-    async with running("kuma-cp", "kuma-cp", "run", env=cp.env) as cp.process:
-        try:
-            await cp.ready()
-            yield cp
-        finally:
-            await cp.rest.aclose()
+    try:
+        await cp.start()
+        yield cp
+    finally:
+        await cp.close()
 
 
 class Backend:
@@ -236,9 +296,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def a_backend(name: str) -> AsyncIterator[Backend]:
+async def a_backend(name: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Backend]:
     backend = Backend(name, 0)
-    server = await asyncio.start_server(backend.serve, HOST, 0)
+    server = await asyncio.start_server(backend.serve, HOST, 0, ssl=tls)
     backend.port = server.sockets[0].getsockname()[1]
     async with server:
         yield backend
@@ -261,6 +321,7 @@ __all__ = [
     "AsyncExitStack",
     "Backend",
     "ControlPlane",
+    "Served",
     "Sidecar",
     "a_backend",
     "a_control_plane",
