@@ -6,6 +6,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Disc
 
 from kuma.xds.changes import Changes
 from kuma.xds.delta import DeltaStream
+from kuma.xds.interest import OVERDUE
 from kuma.xds.state_of_the_world import StateStream
 from kuma.xds.stream import Response
 from tests.xds.world import (
@@ -244,6 +245,29 @@ def test_waiting_for_clusters_that_never_warm_has_an_end(client: Delta | State) 
     assert not client.stream.waits_for
     client.answer(clusters)
     assert client.log.lines[-1] == ("acknowledged", CLUSTER)
+
+
+def test_a_rejection_that_comes_late_still_counts() -> None:
+    client = Delta()
+    client.publish(A, B)
+    [first] = client.ask(CLUSTER)
+    for version in "234567":
+        client.publish(a_resource(CLUSTER, "a", version), B)
+        [newer] = read_delta(client.stream.release())
+    assert [names(each) for each in client.answer(newer)] == []
+    [again] = client.answer(first, error="a is bad")
+    assert names(again) == ["b"]
+
+
+def test_a_client_that_never_acknowledges_clusters_costs_no_more_and_more() -> None:
+    client = Delta()
+    client.publish(A)
+    client.ask(CLUSTER)
+    answers = 0
+    for version in range(2, 200):
+        client.publish(a_resource(CLUSTER, "a", str(version)))
+        answers += len(client.stream.release())
+    assert answers == OVERDUE
 
 
 def test_a_cluster_is_removed_after_routes_are_acknowledged(client: Delta | State) -> None:

@@ -15,7 +15,9 @@ from typing import Final
 from kuma.envoy.snapshot import NOTHING, EnvoyResource, Named, TypeUrl
 
 EVERYTHING: Final = "*"
-OVERDUE: Final = 4
+OVERDUE: Final = 64
+"""Answers with clusters that may go out before an earlier one is acknowledged: more than Envoy, whose
+warming ends after some seconds, ever gives cause for."""
 PROBES: Final = 32
 """How often parts of one rejected answer are tried again to find the resource at fault."""
 
@@ -73,7 +75,7 @@ class Interest:
         self.unanswered = False
         """Whether an answer is due even if it is empty: a client starting up waits for it."""
         self.outstanding: Outstanding | None = None
-        self.overdue: deque[Outstanding] | None = None
+        self.overdue: list[Outstanding] | None = None
         self.last_nonce = ""
         self.doomed: dict[str, EnvoyResource] = {}
         self.rejected: set[str] = set()
@@ -140,9 +142,8 @@ class Interest:
 
     def stop_waiting(self) -> None:
         """Let the next answer go out although this one is not acknowledged yet."""
-        if self.outstanding is not None:
-            self.overdue = self.overdue or deque(maxlen=OVERDUE)
-            self.overdue.append(self.outstanding)
+        if self.outstanding is not None and len(self.overdue or ()) < OVERDUE:
+            self.overdue = [*(self.overdue or ()), self.outstanding]
             self.outstanding = None
 
     def accept(self, answer: Outstanding, *, whole: bool) -> None:
