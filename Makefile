@@ -40,7 +40,7 @@ docs: $(VENV)/.runtime        ## the generated pages of docs/reference
 	$(BIN)/python -m kuma.config.docs
 	$(BIN)/python -m kuma.api.reference
 
-bench: $(VENV)/.dev           ## the budgets of a small mesh, measured
+bench: $(VENV)/.dev           ## a swarm of proxies on the control plane, measured (docs/performance.md)
 	$(BIN)/python -m tests.bench
 
 clean:

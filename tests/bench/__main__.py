@@ -1,191 +1,102 @@
-"""`make bench`: the budgets of a small mesh, measured with real processes.
+"""`make bench`: the real control plane with a swarm of proxies on it, measured.
 
-    python -m tests.bench [--json FILE]
+    python -m tests.bench                          1,000 proxies of 50 services, mutual TLS
+    python -m tests.bench --shape full-mesh        1,000 proxies that each call all of 500 services
+    python -m tests.bench --small                  a small mesh with real Envoys
+    python -m tests.bench --address https://...    any compatible control plane
 
 Prints a table; asserts nothing, since time on a shared machine is no verdict. Compare ratios of runs
-on one machine.
+on one machine. What the figures mean: docs/performance.md.
 """
 
 import argparse
 import asyncio
-import json
-import os
-import resource
-import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
 import httpx
-from rich.console import Console
-from rich.table import Table
 
-from tests.support.mesh import HOST, ControlPlane, Sidecar, a_backend, a_control_plane, until
-from tests.support.processes import BIN
-from tests.system.conftest import ALLOW_ALL, MTLS
-
-FLIPS = 20
-DATAPLANES = 1000
+from tests.bench import small_mesh
+from tests.bench.figures import show, write
+from tests.bench.measure import PHASES, Bench, a_swarm
+from tests.bench.shape import Shape
+from tests.bench.target import Target
+from tests.support.mesh import a_control_plane
 
 
-@dataclass
-class Figure:
-    what: str
-    measured: str
-    budget: str
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--small", action="store_true", help="a small mesh with real Envoys")
+    parser.add_argument("--shape", choices=["consumers", "full-mesh"], default="consumers")
+    parser.add_argument("--proxies", type=int, default=1000)
+    parser.add_argument("--services", type=int, help="default: 50, in a full mesh 500")
+    parser.add_argument("--outbounds", type=int, default=10, help="of each proxy (consumers)")
+    parser.add_argument("--mtls", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--sotw", action="store_true", help="state of the world, not delta")
+    parser.add_argument("--swarms", type=int, default=1, help="processes that play the proxies")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--churn", type=float, default=20, help="seconds")
+    parser.add_argument("--phases", default="", help=f"of {','.join(PHASES)}; default: all")
+    parser.add_argument("--address", help="data plane server of a control plane that runs already")
+    parser.add_argument("--api", help="its REST API, http://host:5681")
+    parser.add_argument("--pid", type=int, default=0, help="its process, if it is on this machine")
+    parser.add_argument("--token", help="a file with a dataplane token; default: asked for")
+    parser.add_argument("--profile", metavar="PHASE", help="a flame graph of it (needs py-spy)")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    return parser.parse_args()
 
 
-async def main() -> None:
-    arguments = argparse.ArgumentParser(prog="python -m tests.bench")
-    arguments.add_argument("--json", type=Path, help="write the figures there as well")
-    options = arguments.parse_args()
-    figures: list[Figure] = []
+@asynccontextmanager
+async def a_target(options: argparse.Namespace, directory: Path) -> Any:
+    if options.address:
+        async with httpx.AsyncClient(base_url=options.api, timeout=120) as rest:
+            yield Target(options.address, rest, options.pid)
+        return
+    async with a_control_plane(directory) as cp:
+        cp.rest.timeout = httpx.Timeout(120)
+        yield Target(cp.dp_url, cp.rest, cp.process.pid, str(cp.ca_file), cp)
+
+
+async def measure_swarm(options: argparse.Namespace) -> None:
+    services = options.services or (500 if options.shape == "full-mesh" else 50)
+    outbounds = services if options.shape == "full-mesh" else options.outbounds
+    shape = Shape(options.proxies, services, outbounds, options.mtls)
+    title = f"{shape}{', state of the world' if options.sotw else ''}"
+    print(title, file=sys.stderr)
+    phases = options.phases.split(",") if options.phases else list(PHASES)
+    if options.address and "restart" in phases:
+        phases.remove("restart")
     with tempfile.TemporaryDirectory(prefix="kuma-bench-") as directory:
-        for measure in (kumactl_start, flips_and_start, list_of_dataplanes):
-            print(f"measuring: {(measure.__doc__ or '').strip()}", file=sys.stderr)
-            figures += await measure(Path(directory))
-    show(figures)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2))
+        async with a_target(options, Path(directory)) as target:
+            token = Path(options.token).read_text().strip() if options.token else ""
+            token = token or await target.token()
+            async with a_swarm(
+                shape,
+                target,
+                processes=options.swarms,
+                sotw=options.sotw,
+                token=token,
+                withholds=not options.address,
+            ) as swarm:
+                bench = Bench(
+                    target, swarm, shape,
+                    rounds=options.rounds, churn_seconds=options.churn, profile=options.profile,
+                )  # fmt: skip
+                try:
+                    await bench.run(phases)
+                finally:
+                    show(title, bench.figures)
+                    if options.json:
+                        write(options.json, title, bench.figures)
 
 
-async def flips_and_start(directory: Path) -> list[Figure]:
-    """a permission flipped under requests; kuma-dp from command to listening"""
-    async with AsyncExitStack() as stack:
-        cp = await stack.enter_async_context(a_control_plane(directory / "small"))
-        await cp.put(MTLS)
-        await cp.put(ALLOW_ALL)
-        backend = await stack.enter_async_context(a_backend("api"))
-        started = perf_counter()
-        api = await stack.enter_async_context(cp.sidecar("api", app_port=backend.port))
-        listening = perf_counter() - started
-        client = await stack.enter_async_context(cp.sidecar("client", outbounds={"api": "api"}))
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
-        ask = ask_api(http, client)
-        await until(ask, lambda status: status == 200)
-        times = [await flip(cp, ask, deny=index % 2 == 0) for index in range(FLIPS)]
-        return [
-            Figure(
-                f"policy's PUT to the first request treated differently, {FLIPS} flips: p50",
-                milliseconds(statistics.median(times)),
-                "50 ms",
-            ),
-            Figure("the same, maximum", milliseconds(max(times)), "250 ms"),
-            Figure("kuma-dp run to a listening inbound", milliseconds(listening), "1200 ms"),
-            Figure("kuma-dp's own memory", memory_of(api), "50 MiB"),
-            Figure("kuma-cp's memory, two proxies", mebibytes(rss_of(cp.process.pid)), "-"),
-        ]
-
-
-def ask_api(http: httpx.AsyncClient, client: Sidecar) -> Callable[[], Awaitable[int]]:
-    async def ask() -> int:
-        return (await http.get(client.url("api"))).status_code
-
-    return ask
-
-
-async def flip(cp: ControlPlane, ask: Callable[[], Awaitable[int]], *, deny: bool) -> float:
-    """From the start of the PUT to the start of the first request that shows it."""
-    action, expected = ("Deny", 403) if deny else ("Allow", 200)
-    entry = {"targetRef": {"kind": "Mesh"}, "default": {"action": action}}
-    changed = {**ALLOW_ALL, "spec": {"targetRef": {"kind": "Mesh"}, "from": [entry]}}
-    started = perf_counter()
-    putting = asyncio.create_task(cp.put(changed))
-    await until(ask, lambda status: status == expected)
-    took = perf_counter() - started
-    await putting
-    await asyncio.sleep(0.05)
-    return took
-
-
-async def list_of_dataplanes(directory: Path) -> list[Figure]:
-    """the REST list of a thousand dataplanes"""
-    async with a_control_plane(directory / "many") as cp:
-        for number in range(DATAPLANES):
-            await cp.put(a_document(number))
-        times = []
-        for _ in range(20):
-            started = perf_counter()
-            answer = await cp.rest.get(f"/meshes/default/dataplanes?size={DATAPLANES}")
-            times.append(perf_counter() - started)
-            assert answer.json()["total"] == DATAPLANES
-        return [
-            Figure(
-                f"REST list of {DATAPLANES} dataplanes, median",
-                milliseconds(statistics.median(times)),
-                "100 ms",
-            ),
-            Figure("the same, the first time", milliseconds(times[0]), "-"),
-        ]
-
-
-def a_document(number: int) -> dict[str, object]:
-    inbound = {"port": 8080, "tags": {"kuma.io/service": f"service-{number % 50}"}}
-    outbound = [
-        {"port": 9000 + each, "tags": {"kuma.io/service": f"service-{(number + each) % 50}"}}
-        for each in range(10)
-    ]
-    networking = {
-        "address": f"10.0.{number // 250}.{number % 250 + 1}",
-        "inbound": [inbound],
-        "outbound": outbound,
-    }
-    return {
-        "type": "Dataplane",
-        "mesh": "default",
-        "name": f"dp-{number}",
-        "networking": networking,
-    }
-
-
-async def kumactl_start(_: Path) -> list[Figure]:
-    """kumactl version --client"""
-    times, peak = [], 0
-    for _attempt in range(7):
-        started = perf_counter()
-        child = await asyncio.create_subprocess_exec(
-            BIN / "kumactl", "version", "--client", stdout=asyncio.subprocess.DEVNULL
-        )
-        await child.wait()
-        times.append(perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return [
-        Figure(
-            "kumactl version --client, median", milliseconds(statistics.median(times)), "200 ms"
-        ),
-        Figure("the same, peak memory", mebibytes(peak), "50 MiB"),
-    ]
-
-
-def rss_of(pid: int) -> int:
-    """Resident memory in KiB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-
-
-def memory_of(sidecar: Sidecar) -> str:
-    return mebibytes(rss_of(sidecar.process.pid))
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms"
-
-
-def mebibytes(kibibytes: int) -> str:
-    return f"{kibibytes / 1024:.0f} MiB"
-
-
-def show(figures: list[Figure]) -> None:
-    cores = len(os.sched_getaffinity(0))
-    table = Table("what", "measured", "budget", title=f"small mesh on {cores} cores, via {HOST}")
-    for figure in figures:
-        table.add_row(figure.what, figure.measured, figure.budget)
-    Console(width=110).print(table)
+def main() -> None:
+    options = arguments()
+    asyncio.run(small_mesh.measure(options.json) if options.small else measure_swarm(options))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
