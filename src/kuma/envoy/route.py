@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption, RuntimeFractionalPercent
+from envoy.config.core.v3.base_pb2 import HeaderValueOption, RuntimeFractionalPercent
 from envoy.config.route.v3.route_components_pb2 import (
     DirectResponseAction,
     HeaderMatcher,
@@ -24,6 +24,7 @@ from envoy.type.v3.percent_pb2 import FractionalPercent
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import BoolValue
 
+from kuma.envoy.headers import add_header, set_header
 from kuma.envoy.message import uint
 from kuma.plan import names
 from kuma.plan.proxy import Inbound
@@ -55,7 +56,6 @@ _STATUS = {
 }
 _TRUE = BoolValue(value=True)
 _FALSE = BoolValue(value=False)
-_COMMAND = re.compile(r"%[A-Z][A-Z0-9_]*(?:\([^)%]*\))?(?::\d+)?%|%%|%")
 
 
 def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
@@ -249,19 +249,5 @@ def _add_header_changes(route: Route, plan: HttpRoute) -> None:
 def _added(change: HeaderChange) -> list[HeaderValueOption]:
     """Envoy removes first and adds then; so what is to be removed in the end is not added."""
     removed = {name.lower() for name in change.remove}
-    option = HeaderValueOption
-    pairs = [(pair, option.OVERWRITE_IF_EXISTS_OR_ADD) for pair in change.set]
-    pairs += [(pair, option.APPEND_IF_EXISTS_OR_ADD) for pair in change.add]
-    return [
-        HeaderValueOption(
-            header=HeaderValue(key=name, value=_literal_percents(text)), append_action=action
-        )
-        for (name, text), action in pairs
-        if name.lower() not in removed
-    ]
-
-
-def _literal_percents(text: str) -> str:
-    """Envoy's commands (`%PROTOCOL%`) stay, as Kuma's users may rely on them; any other percent
-    sign is one. Differs from Kuma, where `100%` makes Envoy reject the whole configuration."""
-    return _COMMAND.sub(lambda found: "%%" if found[0] == "%" else found[0], text)
+    made = [set_header(*pair) for pair in change.set] + [add_header(*pair) for pair in change.add]
+    return [each for each in made if each.header.key.lower() not in removed]

@@ -4,6 +4,7 @@ from typing import Any
 
 from kuma.policies import (
     meshcircuitbreaker,
+    meshhealthcheck,
     meshhttproute,
     meshretry,
     meshtcproute,
@@ -19,6 +20,7 @@ POLICIES: tuple[Kind[Any], ...] = (
     meshtcproute.KIND,
     meshtimeout.KIND,
     meshtrafficpermission.KIND,
+    meshhealthcheck.KIND,
     meshcircuitbreaker.KIND,
     meshretry.KIND,
 )

@@ -3,10 +3,12 @@
 Unset values meet every constraint. The messages are Kuma's.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
 from kuma.resources import labels as well_known
+from kuma.resources.headers import HeaderAdditions
 from kuma.resources.resource import AnyResource
 from kuma.resources.spec import parse_decimal
 from kuma.resources.target_ref import TargetRefKind
@@ -22,6 +24,16 @@ PROXIES = (
     TargetRefKind.DATAPLANE,
 )
 """The kinds of top-level targets that every policy takes."""
+
+DESTINATIONS = (
+    TargetRefKind.MESH,
+    TargetRefKind.MESH_SERVICE,
+    TargetRefKind.MESH_EXTERNAL_SERVICE,
+    TargetRefKind.MESH_MULTI_ZONE_SERVICE,
+)
+"""What `to` may target where it cannot target routes."""
+
+_NOT_IN_HEADERS = re.compile(r"[\0\r\n]")
 
 
 def is_system_policy(resource: AnyResource) -> bool:
@@ -48,6 +60,38 @@ def positive(field: str, number: int | None) -> Found:
     if number is None or number > 0:
         return ()
     return (Violation(field, "must be greater than 0"),)
+
+
+def positive_when_defined(field: str, number: int | None) -> Found:
+    """As `positive`, in the words that Kuma has for signed numbers."""
+    if number is None or number > 0:
+        return ()
+    return (Violation(field, "must be greater than zero when defined"),)
+
+
+def status_code(field: str, status: int) -> Found:
+    if 100 <= status < 600:
+        return ()
+    return (Violation(field, "must be in inclusive range [100, 599]"),)
+
+
+def header_value(field: str, text: str | None) -> Found:
+    """Differs from Kuma, which takes it, and Envoy then rejects the proxy's configuration."""
+    if text is None or not _NOT_IN_HEADERS.search(text):
+        return ()
+    return (Violation(field, "must not contain line breaks or null characters"),)
+
+
+def header_additions(field: str, additions: HeaderAdditions | None) -> Found:
+    if additions is None:
+        return ()
+    lists = {"set": additions.set or (), "add": additions.add or ()}
+    return tuple(
+        violation
+        for name, headers in lists.items()
+        for index, header in enumerate(headers)
+        for violation in header_value(f"{field}.{name}[{index}].value", header.value)
+    )
 
 
 def whole_percentage(field: str, number: int | None) -> Found:

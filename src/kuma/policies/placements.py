@@ -3,6 +3,7 @@ whoever only needs the kinds does not load resolution.
 """
 
 from kuma.policies.meshcircuitbreaker.placement import PLACEMENT as CIRCUIT_BREAKER
+from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
 from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
@@ -15,6 +16,7 @@ PLACEMENTS: tuple[Placement, ...] = (
     TCP_ROUTE,
     TIMEOUT,
     PERMISSION,
+    HEALTH_CHECK,
     CIRCUIT_BREAKER,
     RETRY,
 )

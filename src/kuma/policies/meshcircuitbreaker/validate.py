@@ -1,6 +1,7 @@
 """What the schema of a MeshCircuitBreaker cannot say."""
 
 from kuma.policies.constraints import (
+    DESTINATIONS,
     PROXIES,
     Found,
     one_of_lists,
@@ -21,13 +22,6 @@ from kuma.resources.resource import Resource
 from kuma.resources.spec import parse_decimal
 from kuma.resources.target_ref import TargetRefKind, validate_target_ref
 from kuma.resources.violation import Violation, at
-
-_DESTINATIONS = (
-    TargetRefKind.MESH,
-    TargetRefKind.MESH_SERVICE,
-    TargetRefKind.MESH_EXTERNAL_SERVICE,
-    TargetRefKind.MESH_MULTI_ZONE_SERVICE,
-)
 
 
 def validate(resource: Resource[MeshCircuitBreakerSpec]) -> Found:
@@ -54,7 +48,7 @@ def validate(resource: Resource[MeshCircuitBreakerSpec]) -> Found:
         found += at(f"from[{index}].default", _validate_conf(client.default))
     for index, target in enumerate(spec.to or ()):
         found += at(
-            f"to[{index}].targetRef", validate_target_ref(target.target_ref, kinds=_DESTINATIONS)
+            f"to[{index}].targetRef", validate_target_ref(target.target_ref, kinds=DESTINATIONS)
         )
         found += at(f"to[{index}].default", _validate_conf(target.default))
     return at("spec", found)

@@ -1,0 +1,87 @@
+"""What the schema of a MeshHealthCheck cannot say."""
+
+import re
+
+from kuma.policies.constraints import (
+    DESTINATIONS,
+    PROXIES,
+    Found,
+    header_additions,
+    header_value,
+    percentage,
+    positive_duration,
+    positive_when_defined,
+    status_code,
+    whole_percentage,
+)
+from kuma.policies.meshhealthcheck.model import (
+    HealthCheckConf,
+    HttpHealthCheck,
+    MeshHealthCheckSpec,
+)
+from kuma.resources.resource import Resource
+from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.violation import Violation, at
+
+_PATH = re.compile(r"(/[^/\0]*)+/?")
+_WINDOWS_PATH = re.compile(r'[a-zA-Z]:\\([^\\/:*?"<>|\r\n]+\\)*[^\\/:*?"<>|\r\n]*')
+
+
+def validate(resource: Resource[MeshHealthCheckSpec]) -> Found:
+    spec = resource.spec
+    found: list[Violation] = []
+    if spec.target_ref is not None:
+        found += at(
+            "targetRef",
+            validate_target_ref(
+                spec.target_ref,
+                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
+                gateway_tags_allowed=True,
+            ),
+        )
+    for index, item in enumerate(spec.to or ()):
+        found += at(
+            f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=DESTINATIONS)
+        )
+        found += at(f"to[{index}].default", _validate_conf(item.default))
+    return at("spec", found)
+
+
+def _validate_conf(conf: HealthCheckConf) -> list[Violation]:
+    found = [
+        *positive_duration("interval", conf.interval),
+        *positive_duration("timeout", conf.timeout),
+        *positive_when_defined("unhealthyThreshold", conf.unhealthy_threshold),
+        *positive_when_defined("healthyThreshold", conf.healthy_threshold),
+        *positive_duration("initialJitter", conf.initial_jitter),
+        *positive_duration("intervalJitter", conf.interval_jitter),
+        *whole_percentage("intervalJitterPercent", conf.interval_jitter_percent),
+        *percentage("healthyPanicThreshold", conf.healthy_panic_threshold),
+        *positive_duration("noTrafficInterval", conf.no_traffic_interval),
+        *_file_path("eventLogPath", conf.event_log_path),
+    ]
+    if conf.http is not None:
+        found += at("http", _validate_http(conf.http))
+    if conf.grpc is not None:
+        found += header_value("grpc.authority", conf.grpc.authority)
+    if conf.http is None and conf.tcp is None and conf.grpc is None:
+        found.append(Violation("", "must have at least one defined: http, tcp, grpc"))
+    return found
+
+
+def _validate_http(http: HttpHealthCheck) -> list[Violation]:
+    found = [
+        *header_value("path", http.path),
+        *header_additions("requestHeadersToAdd", http.request_headers_to_add),
+    ]
+    if http.path == "":
+        found.append(Violation("path", "must be defined"))
+    for index, status in enumerate(http.expected_statuses or ()):
+        found += status_code(f"expectedStatuses[{index}]", status)
+    return found
+
+
+def _file_path(field: str, path: str | None) -> Found:
+    if path is None or _PATH.fullmatch(path) or _WINDOWS_PATH.fullmatch(path):
+        return ()
+    return (Violation(field, "must be a valid path when defined"),)
