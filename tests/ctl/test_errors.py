@@ -12,10 +12,12 @@ from threading import Thread
 import pytest
 
 from kuma.identity.signing_keys import USER_FAMILY, signing_key_secret
+from kuma.identity.tls_certificate import generate_tls_certificate
 from kuma.identity.tokens import UserIdentity
 from kuma.plan.secret import SecretBytes
 from tests.ctl.cli import Outcome, Shell
 from tests.ctl.running_api import RunningApi, a_running_api
+from tests.support.builders import NOW
 
 NO_LOCAL_ADMIN = {"apiServer": {"authn": {"localhostIsAdmin": False}}}
 USER = UserIdentity("mesh-system:admin", ("mesh-system:admin",))
@@ -115,6 +117,17 @@ def test_what_is_no_control_plane(
         assert add(shell, url).problem == f'control plane "x" at {url}{problem}'
 
 
+def test_an_answer_that_should_not_be_is_no_traceback(shell: Shell) -> None:
+    with a_web_server(b"[1]") as (url, _):
+        add(shell, url, "--skip-check")
+        problem = shell.run("get", "meshes").problem
+        with pytest.raises(AttributeError):
+            shell.run("get", "meshes", "--log-level", "debug")
+    assert problem.endswith(
+        "AttributeError: 'list' object has no attribute 'get'; --log-level debug shows where"
+    )
+
+
 def test_the_proxy_of_the_environment_is_used_but_for_this_machine(shell: Shell) -> None:
     with a_web_server(b'{"product": "Kuma", "version": "9"}') as (url, asked):
         environ = {"http_proxy": url.replace("//", "//user:pass@")}
@@ -124,6 +137,24 @@ def test_the_proxy_of_the_environment_is_used_but_for_this_machine(shell: Shell)
     assert told.out.splitlines()[1] == "Server: Kuma 9"
     assert asked == ["http://mesh.example.com:5681/base/ Basic dXNlcjpwYXNz"]
     assert asked_directly.code == 1
+
+
+def test_https_goes_through_a_tunnel(shell: Shell) -> None:
+    with a_web_server(b"") as (url, _):
+        add(shell, "https://mesh.example.com:5682", "--skip-check")
+        refused = shell.run("get", "meshes", environ={"https_proxy": url})
+    assert refused.problem == (
+        'control plane "x" at https://mesh.example.com:5682 cannot be reached: '
+        "tunnel connection failed: 501 unsupported method ('connect')"
+    )
+
+
+def test_only_proxies_that_speak_http_are_used(shell: Shell) -> None:
+    add(shell, "http://mesh.example.com", "--skip-check")
+    refused = shell.run("get", "meshes", environ={"http_proxy": "socks5://localhost:1"})
+    assert refused.problem == (
+        "proxy socks5://localhost:1: only proxies such as http://proxy:3128 can be used"
+    )
 
 
 def _credentials(api: RunningApi, shell: Shell, key: bytes, *, valid_for: timedelta) -> str:
@@ -162,20 +193,36 @@ def test_headers_are_sent(shell: Shell) -> None:
         assert "does not accept the token" in shell.run("get", "meshes").problem
 
 
-@pytest.fixture(scope="module")
-def server_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """Of a server, and the CA to trust."""
-    from kuma.identity.tls_certificate import generate_tls_certificate
-    from tests.support.builders import NOW
-
-    folder = tmp_path_factory.mktemp("tls")
-    pair = generate_tls_certificate(["localhost"], is_client=False, is_ecdsa=True, now=NOW)
+def _certificate(folder: Path, host: str, *, is_client: bool) -> tuple[Path, Path]:
+    pair = generate_tls_certificate([host], is_client=is_client, is_ecdsa=True, now=NOW)
     cert, key = folder / "cert.pem", folder / "key.pem"
     cert.write_bytes(pair.cert_pem)
     key.write_bytes(pair.key.reveal)
+    return cert, key
+
+
+@pytest.fixture(scope="module")
+def server_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """Of a server, and the CA to trust."""
+    cert, key = _certificate(tmp_path_factory.mktemp("tls"), "localhost", is_client=False)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert, key)
     return context, cert
+
+
+def test_a_client_certificate_is_shown(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "client").mkdir()
+    server = _certificate(tmp_path / "server", "localhost", is_client=False)
+    client = _certificate(tmp_path / "client", "admin", is_client=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client[0]))
+    context.load_cert_chain(*server)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with a_running_api(tls=context) as api:
+        trust = f"--ca-cert-file={server[0]}"
+        assert "cannot be reached" in add(shell, api.url, trust).problem
+        shown = (f"--client-cert-file={client[0]}", f"--client-key-file={client[1]}")
+        assert add(shell, api.url, trust, *shown).code == 0
 
 
 def test_tls_is_checked_against_the_named_ca(

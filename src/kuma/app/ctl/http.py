@@ -143,7 +143,9 @@ class HttpConnection:
             return f"it does not speak TLS as it should: {error.reason or error}"
         if isinstance(error, OSError):
             return (error.strerror or str(error)).lower()
-        return "it does not speak HTTP as it should"
+        if isinstance(error, http.client.HTTPException):
+            return "it does not speak HTTP as it should"
+        return str(error).lower()
 
 
 class _WithHeaders(http.client.HTTPConnection):

@@ -6,12 +6,12 @@ standard error that says what the user can do about it.
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kuma.app.ctl.errors import CtlError
-from kuma.kit.go_cli import GoGroup, PersistentOption
+from kuma.kit.go_cli import GoGroup, PersistentOption, persistent_value
 from kuma.kit.go_flags import DURATION
 
 if TYPE_CHECKING:
@@ -28,6 +28,20 @@ class _Root(GoGroup):
         if args[0] in _NOT_HERE:
             raise CtlError(f"this version of kumactl does not have the command {args[0]}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What nobody foresaw is a sentence too; a traceback only for those who ask for one."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, CtlError, OSError):
+            raise
+        except Exception as error:
+            if persistent_value(ctx, "log_level") == "debug":
+                raise
+            raise CtlError(
+                f"kumactl has a defect, or the control plane gave an answer that it should not: "
+                f"{type(error).__name__}: {error}; --log-level debug shows where"
+            ) from error
 
 
 kumactl = _Root(
@@ -90,6 +104,9 @@ def main(arguments: Sequence[str] | None = None, world: "World | None" = None) -
         _tell(error.format_message())
         sys.exit(1)
     except CtlError as error:
+        _tell(str(error))
+        sys.exit(1)
+    except OSError as error:
         _tell(str(error))
         sys.exit(1)
     except click.Abort:
