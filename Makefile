@@ -39,6 +39,7 @@ goldens: $(VENV)/.dev         ## write the golden files anew
 docs: $(VENV)/.runtime        ## the generated pages of docs/reference
 	$(BIN)/python -m kuma.config.docs
 	$(BIN)/python -m kuma.api.reference
+	$(BIN)/python -m kuma.app.ctl.reference
 
 bench: $(VENV)/.dev           ## a swarm of proxies on the control plane, measured (docs/performance.md)
 	$(BIN)/python -m tests.bench

@@ -7,6 +7,7 @@ import pytest
 
 from kuma.api.reference import resource_reference
 from kuma.api.schemas import model_schema
+from kuma.app.ctl.reference import kumactl_reference
 from kuma.config.docs import configuration_reference
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.kind import AnyKind
@@ -16,7 +17,11 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 @pytest.mark.parametrize(
     ("page", "build"),
-    [("configuration.md", configuration_reference), ("resources.md", resource_reference)],
+    [
+        ("configuration.md", configuration_reference),
+        ("kumactl.md", kumactl_reference),
+        ("resources.md", resource_reference),
+    ],
 )
 def test_page_is_up_to_date(page: str, build: Callable[[], str]) -> None:
     written = (REFERENCE / page).read_text(encoding="utf-8")
