@@ -1,13 +1,14 @@
 """What differs between two states of one type, worked out once for all streams that see it.
 
 A thousand proxies that go from the same mapping to the same mapping share the Change and its
-serialized entries. Mappings are immutable, so their identity is a safe key while they are held.
+serialized entries. Mappings are immutable, so their identity is a safe key while they are held. Of
+layered mappings the layers are compared, so that what proxies share is shared here as well.
 """
 
 from collections import OrderedDict
 from typing import Final
 
-from kuma.envoy.snapshot import EnvoyResource, Named
+from kuma.envoy.snapshot import NOTHING, EnvoyResource, Layered, Named
 from kuma.xds import wire
 
 REMEMBERED: Final = 256
@@ -41,6 +42,27 @@ class Change:
         return entries
 
 
+class _Joined(Change):
+    """The changes of two layers. Their serialized entries are joined anew for each stream: one of
+    them is its own."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, shared: Change, own: Change) -> None:
+        super().__init__(
+            own.upserted + shared.upserted,
+            own.gone + shared.gone,
+            added=own.added or shared.added,
+        )
+        self._parts = (own, shared)
+
+    def delta_entries(self) -> bytes:
+        return b"".join([part.delta_entries() for part in self._parts])
+
+
+NO_CHANGE: Final = Change((), (), added=False)
+
+
 def compare(old: Named, new: Named) -> Change:
     upserted = []
     kept = 0
@@ -61,15 +83,59 @@ class Changes:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._limit = remembered
-        self._known: OrderedDict[tuple[int, int], tuple[Named, Named, Change]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], tuple[object, object, Change]] = OrderedDict()
 
     def between(self, old: Named, new: Named) -> Change:
+        before, after = _layers(old), _layers(new)
+        if before is None or after is None:
+            return self._whole(old, new)
+        if not (
+            after.shared.keys().isdisjoint(before.own)
+            and before.shared.keys().isdisjoint(after.own)
+        ):
+            return compare(old, new)  # something moved from one layer to the other
+        shared = self._whole(before.shared, after.shared)
+        own = NO_CHANGE if before.own is after.own else compare(before.own, after.own)
+        if not own.upserted and not own.gone:
+            return shared
+        if not shared.upserted and not shared.gone:
+            return own
+        return _Joined(shared, own)
+
+    def again(self, clusters: tuple[EnvoyResource, ...], assigned: Named) -> Change:
+        """The endpoints of clusters, sent though they are what they were."""
+        key = (id(clusters), id(assigned))
+        entry = self._known.get(key)
+        if entry is not None:
+            return entry[2]
+        names = dict.fromkeys(each.name for each in clusters)
+        found = tuple(assigned[name] for name in names if name in assigned)
+        change = Change(found, (), added=False)
+        self._remember(key, clusters, assigned, change)
+        return change
+
+    def _whole(self, old: Named, new: Named) -> Change:
+        if old is new:
+            return NO_CHANGE
         key = (id(old), id(new))
         entry = self._known.get(key)
         if entry is not None:
             return entry[2]
         change = compare(old, new)
-        self._known[key] = (old, new, change)
+        self._remember(key, old, new, change)
+        return change
+
+    def _remember(self, key: tuple[int, int], one: object, other: object, change: Change) -> None:
+        self._known[key] = (one, other, change)
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
-        return change
+
+
+_EMPTY: Final = Layered(NOTHING, NOTHING)
+
+
+def _layers(named: Named) -> Layered | None:
+    """None: `named` is to be compared as a whole."""
+    if isinstance(named, Layered):
+        return named if named.is_disjoint else None
+    return None if named else _EMPTY

@@ -1,7 +1,8 @@
 """What one stream asked for of one type, and how far it has been brought.
 
     base ---- the state of the type that the client was last sent (whole, shared, by reference)
-    owed ---- names to send although `base` has them: newly asked for, or needed by a warming cluster
+    again --- clusters of which the endpoints are due although `base` has them, since they warm
+    owed ---- names to send although `base` has them: newly asked for, mostly
     doomed -- resources that are gone but may still be in use; removed when nothing refers to them
 
 The difference between `base` and the newest snapshot is all that is left to send, so a client that
@@ -43,6 +44,7 @@ class Outstanding:
 
 class Interest:
     __slots__ = (
+        "again",
         "base",
         "claimed",
         "complaint",
@@ -72,6 +74,7 @@ class Interest:
         self.claimed = ""
         """The version that a reconnecting state-of-the-world client says it has."""
         self.owed: dict[str, None] = {}
+        self.again: tuple[EnvoyResource, ...] = ()
         self.unanswered = False
         """Whether an answer is due even if it is empty: a client starting up waits for it."""
         self.outstanding: Outstanding | None = None
@@ -100,7 +103,7 @@ class Interest:
         self.owed.update(dict.fromkeys(names))
 
     def is_behind(self, newest: Named) -> bool:
-        return self.base is not newest or bool(self.owed) or self.unanswered
+        return self.base is not newest or bool(self.owed or self.again) or self.unanswered
 
     def is_settled(self, newest: Named) -> bool:
         """All of `newest` was sent and accepted."""

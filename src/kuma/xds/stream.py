@@ -187,9 +187,7 @@ class AdsStream(ABC, Generic[Request]):
             self._send(interest, probe, [], out)
 
     def _send_difference(self, interest: Interest, newest: Named, out: list[Response]) -> None:
-        base = interest.base
-        private = isinstance(base, Known)
-        change = compare(base, newest) if private else self._changes.between(base, newest)
+        change = self._difference(interest, newest)
         upserted = interest.wanted_of(change.upserted)
         gone = interest.wanted_of(change.gone)
         removed: list[str] = []
@@ -207,6 +205,22 @@ class AdsStream(ABC, Generic[Request]):
             shared = change if upserted is change.upserted else None
             adds = change.added and interest.type_url is TypeUrl.CLUSTER and not is_start
             self._send(interest, upserted, removed, out, shared=shared, due=due, adds=adds)
+
+    def _difference(self, interest: Interest, newest: Named) -> Change:
+        """What leads to `newest`; or, where nothing else is to be sent, what is due again, so that
+        proxies whose clusters warm together share that as well."""
+        base = interest.base
+        again, interest.again = interest.again, ()
+        if again and base is newest and not (interest.owed or interest.rejected or interest.doomed):
+            return self._changes.again(again, newest)
+        interest.owe(
+            name
+            for name in (each.name for each in again)
+            if name in newest and interest.wants(name) and name not in interest.rejected
+        )
+        if isinstance(base, Known):
+            return compare(base, newest)
+        return self._changes.between(base, newest)
 
     def _let_go(self, interest: Interest, gone: tuple[EnvoyResource, ...]) -> list[str]:
         """The names to remove now; the others are removed when nothing refers to them. A whole
@@ -267,14 +281,8 @@ class AdsStream(ABC, Generic[Request]):
     def _warm(self, clusters: tuple[EnvoyResource, ...]) -> None:
         """Owe each cluster that was sent its endpoints: an assignment has its cluster's name."""
         endpoints = self._interests.get(TypeUrl.ENDPOINT)
-        if endpoints is None or self._snapshot is None:
-            return
-        assigned = self._snapshot.of(TypeUrl.ENDPOINT)
-        endpoints.owe(
-            name
-            for name in (each.name for each in clusters)
-            if name in assigned and endpoints.wants(name) and name not in endpoints.rejected
-        )
+        if endpoints is not None:
+            endpoints.again += clusters
 
     def _waits_for_clusters(self, snapshot: Snapshot) -> bool:
         clusters = self._interests.get(TypeUrl.CLUSTER)
