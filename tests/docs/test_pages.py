@@ -83,6 +83,6 @@ def test_every_difference_from_kuma_is_explained() -> None:
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([^)#\s]+)", index))
-    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if "docs" in page.parts}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
     known = {page for page in pages if not page.startswith("decisions/")}
     assert known - linked - {"index.md"} == set()
