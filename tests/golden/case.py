@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from kuma.envoy.finished import Made, Purpose
 from kuma.envoy.print import as_json
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
@@ -74,7 +75,11 @@ class Case:
 
     @cached_property
     def resources(self) -> tuple[EnvoyResource, ...]:
-        return tuple(self._render(Renderer(SHAPERS)))
+        """By name and type, as the last of each name is sent."""
+        renderer, conf = Renderer(SHAPERS), self.plan.conf
+        finished = [renderer.finish(made, conf) for made in self._render(renderer)]
+        made = [each for found in (*finished, renderer.added(conf)) for each in found.made]
+        return tuple({(m.resource.type_url, m.resource.name): m.resource for m in made}.values())
 
     def texts(self) -> dict[str, str]:
         """By suffix, what the golden files should hold."""
@@ -83,16 +88,19 @@ class Case:
             ".envoy.yaml": to_yaml(by_type(self.resources)),
         }
 
-    def _render(self, renderer: Renderer) -> Iterator[EnvoyResource]:
+    def _render(self, renderer: Renderer) -> Iterator[Made]:
         for inbound in self.plan.inbounds:
-            yield from renderer.inbound(inbound)
+            yield from (Made(Purpose.INBOUND, part) for part in renderer.inbound(inbound))
         for outbound in self.plan.outbounds:
-            yield from (part for part in renderer.outbound(outbound) if part)
+            yield from (
+                Made(Purpose.OUTBOUND, part) for part in renderer.outbound(outbound) if part
+            )
         for destination in self.plan.destinations:
-            yield renderer.destination(destination, system_ca_path=SYSTEM_CA)
+            cluster = renderer.destination(destination, system_ca_path=SYSTEM_CA)
+            yield Made(Purpose.OUTBOUND, cluster)
             if isinstance(destination.endpoints, Eds):
                 found = resolve_endpoints(self._view, destination.service, destination.tags)
-                yield renderer.endpoints(found)
+                yield Made(Purpose.OUTBOUND, renderer.endpoints(found))
 
 
 def find_cases() -> list[Case]:

@@ -12,10 +12,12 @@ from envoy.config.route.v3.route_components_pb2 import Route
 from kuma.envoy import admin as admin_interface
 from kuma.envoy import cluster, listener, secret
 from kuma.envoy.endpoint import build_assignment
+from kuma.envoy.finished import Finished, Made
 from kuma.envoy.message import as_resource
 from kuma.envoy.route import build_inbound_routes, build_route, build_routes
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.kit.slots import Slots
 from kuma.plan.endpoint import EndpointSet
 from kuma.plan.proxy import Admin, Destination, Inbound, Outbound
 from kuma.plan.route import HttpRoute, HttpRouting
@@ -72,6 +74,33 @@ class Renderer:
     def ca(self, name: str, *, ca: bytes) -> EnvoyResource:
         """A secret with the CAs, in PEM, that others are verified against."""
         return as_resource(TypeUrl.SECRET, name, secret.build_ca(name, ca=ca))
+
+    def finish(self, made: Made, conf: Slots) -> Finished:
+        """`conf` is that of the whole plan; without one nothing needs finishing."""
+        return self._finish((made,), conf)
+
+    def added(self, conf: Slots) -> Finished:
+        """What `conf` asks for beside the parts of the plan. Under a name in use it replaces."""
+        found = Finished(())
+        for shaper in self._shapers:
+            before, more = self._finish_with(shaper, found.made, conf), shaper.add(conf)
+            problems = (*found.problems, *before.problems, *more.problems)
+            found = Finished((*before.made, *more.made), problems)
+        return found
+
+    def _finish(self, made: tuple[Made, ...], conf: Slots) -> Finished:
+        found = Finished(made)
+        for shaper in self._shapers:
+            after = self._finish_with(shaper, found.made, conf)
+            found = Finished(after.made, (*found.problems, *after.problems))
+        return found
+
+    def _finish_with(self, shaper: Shaper, made: tuple[Made, ...], conf: Slots) -> Finished:
+        each = [shaper.finish(one, conf) for one in made]
+        return Finished(
+            tuple(one for found in each for one in found.made),
+            tuple(problem for found in each for problem in found.problems),
+        )
 
     def _inbound_routes(self, inbound: Inbound) -> EnvoyResource:
         made = build_inbound_routes(inbound)

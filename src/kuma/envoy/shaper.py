@@ -19,6 +19,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
+from kuma.envoy.finished import Finished, Made
+from kuma.kit.slots import Slots
 from kuma.plan.proxy import Destination, Inbound, Outbound
 from kuma.plan.route import HttpRoute
 
@@ -82,3 +84,11 @@ class Shaper:
     def outbound_route(self, route: Route, plan: HttpRoute, outbound: Outbound) -> None: ...
 
     def destination_cluster(self, upstream: Upstream, destination: Destination) -> None: ...
+
+    def finish(self, made: Made, conf: Slots) -> Finished:
+        """The last hook, with what the whole plan carries; not called where it carries nothing."""
+        return Finished((made,))
+
+    def add(self, conf: Slots) -> Finished:
+        """Resources beside those that the plan asks for. Under a name in use they replace."""
+        return Finished(())

@@ -1,16 +1,22 @@
 """One proxy's configuration, as a query: plan -> parts -> shared bytes -> snapshot.
 
+    inbounds, certificates, admin -> own layer                        one for each proxy
+    sender -> sending side -> parts -> one mapping for each type      one for each class of proxies
+
 Every part of a plan is rendered by a query of its own, keyed by the part's value: proxies whose
 plans share a part share the serialized resource, and a part that is in no plan any more is
-forgotten with its last reader.
+forgotten with its last reader. Proxies that send alike share the whole layer, so what a change costs
+for each of them does not grow with the number of their outbounds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
+from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.render import Renderer
-from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
+from kuma.envoy.snapshot import EnvoyResource, Named, Snapshot, TypeUrl, layered
 from kuma.identity import builtin
 from kuma.identity.errors import IdentityError, NoIdentity
 from kuma.identity.issuer import DEFAULT_LIFETIME, workload_subject
@@ -19,22 +25,34 @@ from kuma.identity.provided import load_provided
 from kuma.identity.secret_source import new_secret
 from kuma.kit.derived import derived
 from kuma.kit.incremental import Engine
+from kuma.kit.slots import Slots
 from kuma.kit.value import value
 from kuma.pipeline.certificates import Issued, Wanted, certificate_input
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
 from kuma.plan.endpoint import EndpointSet
-from kuma.plan.proxy import Admin, Destination, Eds, Identity, Inbound, Outbound
+from kuma.plan.proxy import (
+    Admin,
+    Destination,
+    Diagnostic,
+    Eds,
+    Identity,
+    Inbound,
+    Outbound,
+)
 from kuma.resolve.endpoints import resolve_endpoints
-from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.proxy import Sender, identity, inbounds_of, sender_of
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
 from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 
+T = TypeVar("T")
 Rendered = tuple[EnvoyResource, ...]
+SHARED = frozenset({TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE})
+"""Types of which proxies that send alike share a layer."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -65,38 +83,128 @@ class Compiler:
         """The query of one proxy."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
-        issued: Issued | None = self._engine.read(certificate_input(key))
-        parts = self._parts(view, key.name, traits, issued)
-        return Outcome(as_snapshot(parts), wanted_certificate(view, key.name))
+        own: Snapshot = self._engine.query(Compiler._own, self, key)
+        sender = sender_of(view, key.name, traits.features)
+        snapshot = self._over_shared(view, own, sender, traits.system_ca_path)
+        return Outcome(snapshot, wanted_certificate(view, key.name))
 
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
-        return as_snapshot(self._parts(view, name, traits, None))
+        sender = sender_of(view, name, traits.features)
+        own = as_snapshot(self._resources(view, self._made_own(view, name, traits, None), sender))
+        if sender is None:
+            return own
+        made = self._made_shared(view, sender, traits.system_ca_path)
+        shared = as_snapshot(self._finished(view, made, sender.conf))
+        return Snapshot({kind: layered(own.of(kind), shared.of(kind)) for kind in TypeUrl})
+
+    def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
+        """What policies on Envoy's resources ask for and could not be done."""
+        sender = sender_of(view, name, traits.features)
+        if sender is None or not sender.conf.items:
+            return ()
+        own = self._made_own(view, name, traits, None)
+        made = chain(own, self._made_shared(view, sender, traits.system_ca_path))
+        finished = [*self._finish(view, sender.conf, made), self._added(view, sender.conf)]
+        return tuple(dict.fromkeys(each for found in finished for each in found.problems))
 
     def authority(self, mesh: str) -> CertificateAuthority:
         """Raises IdentityError."""
         return _authority(self._view_of(mesh))
 
-    def _parts(
-        self, view: MeshView, name: str, traits: Traits, issued: Issued | None
+    def _own(self, key: ProxyKey) -> Snapshot:
+        """The query of what is the proxy's alone."""
+        view = self._view_of(key.mesh)
+        traits: Traits = self._engine.read(traits_input(key)) or Traits()
+        issued: Issued | None = self._engine.read(certificate_input(key))
+        sender = sender_of(view, key.name, traits.features)
+        made = self._made_own(view, key.name, traits, issued)
+        return as_snapshot(self._resources(view, made, sender))
+
+    def _resources(
+        self, view: MeshView, made: Iterable[Made], sender: Sender | None
     ) -> Iterator[EnvoyResource]:
-        plan = resolve_proxy(view, name, traits.features)
-        for inbound in plan.inbounds:
-            yield from self._render(view, _render_inbound, inbound)
-        for outbound in plan.outbounds:
-            yield from self._render(view, _render_outbound, outbound)
-        for destination in plan.destinations:
-            yield from self._render(view, _render_destination, destination, traits.system_ca_path)
-            if isinstance(destination.endpoints, Eds):
-                endpoints = resolve_endpoints(view, destination.service, destination.tags)
-                yield from self._render(view, _render_endpoints, destination.name, endpoints)
-        if plan.identity is not None and (bundle := trust_bundle(view)) is not None:
-            yield from self._render(view, _render_ca, plan.identity.ca_secret, bundle)
+        """What is added by policies is the proxy's own, so that it comes over what is shared."""
+        if sender is None or not sender.conf.items:
+            return (each.resource for each in made)
+        added = (each.resource for each in self._added(view, sender.conf).made)
+        return chain(self._finished(view, made, sender.conf), added)
+
+    def _over_shared(
+        self, view: TrackedView, own: Snapshot, sender: Sender | None, ca_path: str
+    ) -> Snapshot:
+        if sender is None:
+            return own
+        return Snapshot(
+            {
+                kind: layered(
+                    own.of(kind),
+                    self._engine.query(Compiler._shared_of, self, view, sender, ca_path, kind),
+                )
+                if kind in SHARED
+                else own.of(kind)
+                for kind in TypeUrl
+            }
+        )
+
+    def _shared_of(self, view: TrackedView, sender: Sender, ca_path: str, kind: TypeUrl) -> Named:
+        """One type, apart, so that a change of another leaves it the object that it is."""
+        shared: Snapshot = self._engine.query(Compiler._shared, self, view, sender, ca_path)
+        return shared.of(kind)
+
+    def _shared(self, view: TrackedView, sender: Sender, ca_path: str) -> Snapshot:
+        """The query of what proxies that send alike have in common."""
+        made = self._made_shared(view, sender, ca_path)
+        return as_snapshot(self._finished(view, made, sender.conf))
+
+    def _made_own(
+        self, view: MeshView, name: str, traits: Traits, issued: Issued | None
+    ) -> Iterator[Made]:
+        for inbound in inbounds_of(view, name):
+            yield from _for(Purpose.INBOUND, self._render(view, _render_inbound, inbound))
+        known = identity(view) if view.dataplane(name) is not None else None
+        if known is not None and (bundle := trust_bundle(view)) is not None:
+            rendered = self._render(view, _render_ca, known.ca_secret, bundle)
+            yield from _for(Purpose.SECRETS, rendered)
             if issued is not None:
-                yield self._certificate(plan.identity, issued)
+                yield Made(Purpose.SECRETS, self._certificate(known, issued))
         if (admin := admin_of(view, name, traits)) is not None:
-            yield from self._render(view, _render_admin, admin)
-            yield from self._admin_secrets(admin.address)
+            yield from _for(Purpose.ADMIN, self._render(view, _render_admin, admin))
+            yield from _for(Purpose.SECRETS, self._admin_secrets(admin.address))
+
+    def _made_shared(self, view: MeshView, sender: Sender, ca_path: str) -> Iterator[Made]:
+        side = sender.side(view)
+        for outbound in side.outbounds:
+            yield from _for(Purpose.OUTBOUND, self._render(view, _render_outbound, outbound))
+        for destination in side.destinations:
+            yield from _for(Purpose.OUTBOUND, self._destination(view, destination, ca_path))
+
+    def _destination(self, view: MeshView, destination: Destination, ca_path: str) -> Rendered:
+        cluster = self._render(view, _render_destination, destination, ca_path)
+        if not isinstance(destination.endpoints, Eds):
+            return cluster
+        endpoints = resolve_endpoints(view, destination.service, destination.tags)
+        return cluster + self._render(view, _render_endpoints, destination.name, endpoints)
+
+    def _finished(
+        self, view: MeshView, made: Iterable[Made], conf: Slots
+    ) -> Iterator[EnvoyResource]:
+        if not conf.items:
+            return (each.resource for each in made)
+        found = self._finish(view, conf, made)
+        return (each.resource for finished in found for each in finished.made)
+
+    def _finish(self, view: MeshView, conf: Slots, made: Iterable[Made]) -> Iterator[Finished]:
+        """Resource by resource; remembered by what each is and what the plan carries, so that a
+        proxy whose plan carries nothing pays nothing."""
+        for each in made:
+            if each.purpose == Purpose.SECRETS:
+                yield Finished((each,))
+            else:
+                yield self._query(view, _finish, each, conf)
+
+    def _added(self, view: MeshView, conf: Slots) -> Finished:
+        return self._query(view, _add, conf)
 
     def _certificate(self, identity: Identity, issued: Issued) -> EnvoyResource:
         """The proxy's own: shared with nobody, so not remembered apart."""
@@ -106,10 +214,13 @@ class Compiler:
         )
 
     def _render(self, view: MeshView, render: Callable[..., Rendered], *part: Any) -> Rendered:
+        return self._query(view, render, *part)
+
+    def _query(self, view: MeshView, compute: Callable[..., T], *part: Any) -> T:
         if not isinstance(view, TrackedView):
-            return render(self._renderer, *part)
-        rendered: Rendered = self._engine.query(render, self._renderer, *part)
-        return rendered
+            return compute(self._renderer, *part)
+        found: T = self._engine.query(compute, self._renderer, *part)
+        return found
 
 
 def as_snapshot(resources: Iterable[EnvoyResource]) -> Snapshot:
@@ -212,6 +323,18 @@ class _SecretsOf:
 
     def list(self, kind: str, mesh: str | None = None) -> Sequence[AnyResource]:
         return ()
+
+
+def _for(purpose: Purpose, resources: Rendered) -> Iterator[Made]:
+    return (Made(purpose, each) for each in resources)
+
+
+def _finish(renderer: Renderer, made: Made, conf: Slots) -> Finished:
+    return renderer.finish(made, conf)
+
+
+def _add(renderer: Renderer, conf: Slots) -> Finished:
+    return renderer.added(conf)
 
 
 def _render_inbound(renderer: Renderer, inbound: Inbound) -> Rendered:

@@ -49,7 +49,13 @@ class Inspection:
 
     def rules(self, mesh: str, name: str) -> dict[str, Any]:
         self._dataplane(mesh, name)
-        return explain_rules(self._view_of(mesh), name)
+        view = self._view_of(mesh)
+        explained = explain_rules(view, name)
+        for each in self._compiler.problems(view, name, self._known_traits(mesh, name)):
+            for rule in explained["rules"]:
+                if rule["type"] == each.origin.kind:
+                    rule["warnings"].append(f'"{each.origin.name}" {each.path}: {each.message}')
+        return explained
 
     def config(self, mesh: str, name: str, *, shadow: bool, include_diff: bool) -> dict[str, Any]:
         traits = self._traits(mesh, name)
@@ -121,6 +127,13 @@ class Inspection:
         if found is None or not isinstance(found.spec, DataplaneInsightSpec):
             raise NotFound(key)
         return traits_of(found.spec.metadata or {})
+
+    def _known_traits(self, mesh: str, name: str) -> Traits:
+        """Those of a proxy that never connected are the default ones."""
+        try:
+            return self._traits(mesh, name)
+        except NotFound:
+            return Traits()
 
 
 class _View(PlainMeshView):

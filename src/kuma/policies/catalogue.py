@@ -6,6 +6,7 @@ from kuma.policies import (
     meshcircuitbreaker,
     meshhealthcheck,
     meshhttproute,
+    meshproxypatch,
     meshretry,
     meshtcproute,
     meshtimeout,
@@ -23,6 +24,7 @@ POLICIES: tuple[Kind[Any], ...] = (
     meshhealthcheck.KIND,
     meshcircuitbreaker.KIND,
     meshretry.KIND,
+    meshproxypatch.KIND,
 )
 
 REGISTRY = Registry((*CORE_KINDS, *POLICIES))

@@ -5,6 +5,7 @@ whoever only needs the kinds does not load resolution.
 from kuma.policies.meshcircuitbreaker.placement import PLACEMENT as CIRCUIT_BREAKER
 from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
+from kuma.policies.meshproxypatch.placement import PLACEMENT as PROXY_PATCH
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
 from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
 from kuma.policies.meshtimeout.placement import PLACEMENT as TIMEOUT
@@ -19,4 +20,5 @@ PLACEMENTS: tuple[Placement, ...] = (
     HEALTH_CHECK,
     CIRCUIT_BREAKER,
     RETRY,
+    PROXY_PATCH,
 )

@@ -17,6 +17,7 @@ from kuma.resolve.rules import (
     combined_to_rules,
     inbound_rules,
     named_policies,
+    proxy_rule,
 )
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import MeshView
@@ -95,7 +96,8 @@ def _explain_kind(
         if found := inbound_rules(view, kind, names).by_match:
             matches = [_inbound_rule(rule, meta) for rule in found]
             by_match.append({"inbound": _inbound(inbound), "rules": matches})
-    if not (sending.rules or resources or by_tags or by_match):
+    whole = None if placement.on_proxy is None else proxy_rule(view, kind, matched.names)
+    if not (whole or sending.rules or resources or by_tags or by_match):
         return None
     return {
         "type": kind,
@@ -103,6 +105,7 @@ def _explain_kind(
         "toResourceRules": [_resource_rule(view, rule, meta) for rule in resources],
         "fromRules": by_tags,
         "inboundRules": by_match,
+        **({} if whole is None else {"proxyRule": _proxy_rule(whole, meta)}),
         "warnings": _warnings(matched, complete=complete),
     }
 
@@ -128,6 +131,10 @@ def _rule(rule: Rule, meta: Callable[[Origin], Json]) -> Json:
         "conf": rule.conf.to_json(),
         "origin": [meta(Origin(*resource)) for resource in resources],
     }
+
+
+def _proxy_rule(rule: Rule, meta: Callable[[Origin], Json]) -> Json:
+    return {"conf": rule.conf.to_json(), "origin": [meta(origin) for origin in rule.origins]}
 
 
 def _inbound_rule(rule: InboundRule, meta: Callable[[Origin], Json]) -> Json:

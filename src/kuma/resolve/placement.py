@@ -92,7 +92,9 @@ class RouteDraft:
 @dataclass(frozen=True)
 class Placement:
     """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
-    inbound into the values that ride on it. `http_routes` and `tcp_backends` make routes."""
+    inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
+    `rules`, whose one `default` is about the proxy as a whole. `http_routes` and `tcp_backends` make
+    routes."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -100,6 +102,7 @@ class Placement:
     on_route: bool = False
     on_destination: bool = False
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
+    on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
     tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from kuma.kit.derived import derived
+from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
 from kuma.plan.origin import Origin
@@ -17,12 +18,18 @@ from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.match import matched_policies
-from kuma.resolve.outbounds import DeclaredOutbound, client_of, sending_side
+from kuma.resolve.outbounds import (
+    Client,
+    DeclaredOutbound,
+    SendingSide,
+    client_of,
+    sending_side,
+)
+from kuma.resolve.rules import proxy_rule
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
-from kuma.resources.resource import Resource
 
 BIND_OUTBOUNDS = "feature-bind-outbounds"
 
@@ -33,30 +40,57 @@ class Declared:
     diagnostics: tuple[Diagnostic, ...]
 
 
+@value
+class Sender:
+    """What the sending side of a proxy follows from. Proxies with equal ones send alike, so they
+    share all that is made of it."""
+
+    client: Client
+    outbounds: tuple[DeclaredOutbound, ...]
+    binds: bool
+    conf: Slots
+
+    def side(self, view: MeshView) -> SendingSide:
+        return sending_side(view, self.client, self.outbounds, self.binds)
+
+
 @derived
 def resolve_proxy(view: MeshView, name: str, features: tuple[str, ...] = ()) -> ProxyPlan:
     """The plan of the Dataplane `name`; an empty one if there is none. Never raises for what users
     wrote: that gives diagnostics. `features` are those that the proxy advertised; its admin
     interface is not for resolution to know."""
-    dataplane = view.dataplane(name)
-    subject = subject_of(view, name)
-    if dataplane is None or subject is None:
+    sender, subject = sender_of(view, name, features), subject_of(view, name)
+    if sender is None or subject is None:
         return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
+    side = sender.side(view)
     declared = declared_outbounds(view, name)
-    binds = BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec)
-    side = sending_side(view, client_of(view, subject), declared.outbounds, binds)
     return ProxyPlan(
         mesh=view.mesh_name,
         name=name,
-        inbounds=_inbounds(view, dataplane, subject),
+        inbounds=inbounds_of(view, name),
         outbounds=side.outbounds,
         destinations=side.destinations,
         admin=None,
         identity=identity(view),
         passthrough=passthrough(view),
+        conf=sender.conf,
         diagnostics=_distinct(
             (*declared.diagnostics, *side.diagnostics, *policy_diagnostics(view, subject))
         ),
+    )
+
+
+@derived
+def sender_of(view: MeshView, name: str, features: tuple[str, ...] = ()) -> Sender | None:
+    """None: there is no such Dataplane."""
+    dataplane, subject = view.dataplane(name), subject_of(view, name)
+    if dataplane is None or subject is None:
+        return None
+    return Sender(
+        client=client_of(view, subject),
+        outbounds=declared_outbounds(view, name).outbounds,
+        binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
+        conf=proxy_conf(view, subject),
     )
 
 
@@ -76,6 +110,20 @@ def passthrough(view: MeshView) -> bool:
 
 
 @derived
+def proxy_conf(view: MeshView, subject: Subject) -> Slots:
+    """What policies say of the proxy as a whole."""
+    slots = EMPTY
+    for placement in view.placements:
+        if placement.on_proxy is None:
+            continue
+        names = matched_policies(view, placement.name, subject).names
+        rule = proxy_rule(view, placement.name, names)
+        for conf in () if rule is None else placement.on_proxy(rule):
+            slots = slots.put(conf)
+    return slots
+
+
+@derived
 def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ...]:
     """What is wrong with policies apart from any inbound or outbound."""
     return tuple(
@@ -85,9 +133,12 @@ def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ..
     )
 
 
-def _inbounds(
-    view: MeshView, dataplane: Resource[DataplaneSpec], subject: Subject
-) -> tuple[Inbound, ...]:
+@derived
+def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
+    """Sorted by address."""
+    dataplane, subject = view.dataplane(name), subject_of(view, name)
+    if dataplane is None or subject is None:
+        return ()
     networking = dataplane.spec.networking
     made: list[Inbound] = []
     for position, inbound in enumerate(networking.inbound):

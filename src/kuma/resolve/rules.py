@@ -82,6 +82,17 @@ def rule_for(
 
 
 @derived
+def proxy_rule(view: MeshView, kind: str, names: Names) -> Rule | None:
+    """What policies with a single `default` say of a proxy that they all select."""
+    policies = named_policies(view, kind, names)
+    sources = tuple(
+        Source(Origin(kind, policy.mesh, policy.name), policy.spec.default)  # type: ignore[attr-defined] # such kinds have it
+        for policy in policies
+    )
+    return Rule((), merge([each.conf for each in sources]), sources) if sources else None
+
+
+@derived
 def inbound_rules(view: MeshView, kind: str, names: Names) -> InboundRules:
     """What the policies say of an inbound that they all select."""
     entries = reversed(from_entries(view, kind, names))

@@ -4,6 +4,7 @@ Specs are pydantic models: frozen, camelCase outside and snake_case inside, unkn
 `parse_spec` turns pydantic's errors into violations with Kuma's field paths.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -104,6 +105,29 @@ StringMap = Annotated[
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]
 """A map outside, pairs sorted by key inside, so that what holds it can be hashed."""
+
+
+@dataclass(frozen=True)
+class Json:
+    """Any JSON value, as text with sorted keys, so that what holds it can be hashed."""
+
+    text: str
+
+    def load(self) -> Any:
+        return json.loads(self.text)
+
+
+def _read_json(raw: object) -> object:
+    return raw if isinstance(raw, Json) else Json(json.dumps(raw, sort_keys=True))
+
+
+AnyJson = Annotated[
+    Json,
+    BeforeValidator(_read_json),
+    PlainSerializer(Json.load, return_type=Any),
+    WithJsonSchema({}),
+]
+"""Any JSON value outside. Null counts as absent where the field may be."""
 
 
 @dataclass(frozen=True)

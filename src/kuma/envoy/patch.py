@@ -1,0 +1,178 @@
+"""Changes to Envoy's messages as people write them: YAML to merge in, or JSON patches.
+
+Source: https://www.rfc-editor.org/rfc/rfc6902, with Kuma's leniency: what a path lacks is made, a
+removal of what is not there does nothing, and a negative index counts from the end.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import jsonpatch
+import yaml
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.message import DecodeError, Message
+from jsonpointer import JsonPointer, JsonPointerException
+
+from kuma.envoy.known_types import find_type, load_types
+from kuma.envoy.message import pack
+
+M = TypeVar("M", bound=Message)
+Operation = Mapping[str, Any]
+
+_WRAPPERS = frozenset(
+    f"google.protobuf.{name}Value"
+    for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String", "UInt32", "UInt64")
+)
+_VALUES = _WRAPPERS | {"google.protobuf.Duration", "google.protobuf.Any"}
+_NUMBER = re.compile(r"-?\d+|-")
+
+
+class PatchError(Exception):
+    """A change that cannot be made as it is written."""
+
+
+def parse_yaml(text: str, kind: type[M]) -> M:
+    """Raises PatchError."""
+    try:
+        return _parse(yaml.safe_load(text), kind)
+    except yaml.YAMLError as error:
+        raise PatchError(" ".join(str(error).split())) from error
+
+
+def merge_message(into: Message, patch: Message) -> None:
+    """Fields that `patch` sets are set, messages merged field by field, lists made longer, entries
+    of maps replaced. Durations, packed messages and wrappers of numbers and the like are values.
+
+    # Differs from Kuma: there a wrapper cannot be set to false or zero.
+    """
+    for field, found in patch.ListFields():
+        here = getattr(into, field.name)
+        if field.is_repeated:
+            if _is_map(field):
+                _merge_map(here, found, field)
+            else:
+                here.extend(found)
+        elif field.message_type is None:
+            setattr(into, field.name, found)
+        elif field.message_type.full_name in _VALUES:
+            here.CopyFrom(found)
+        else:
+            here.SetInParent()
+            merge_message(here, found)
+
+
+def merge_packed(into: AnyMessage, patch: AnyMessage) -> None:
+    """Both have to be of one type. Raises PatchError."""
+    if not into.type_url:
+        into.CopyFrom(patch)
+        return
+    if into.type_url != patch.type_url:
+        msg = f'type URL of dst "{into.type_url}" is different than src "{patch.type_url}"'
+        raise PatchError(msg)
+    message = unpack(into)
+    merge_message(message, unpack(patch))
+    into.CopyFrom(pack(message))
+
+
+def unpack(packed: AnyMessage) -> Message:
+    """Raises PatchError."""
+    name = packed.TypeName()
+    kind = find_type(name)
+    if kind is None:
+        msg = f'there is no type "{name}"'
+        raise PatchError(msg)
+    try:
+        return kind.FromString(packed.value)
+    except DecodeError as error:
+        msg = f'not a "{name}": {error}'
+        raise PatchError(msg) from error
+
+
+def patched(message: M, operations: Iterable[Operation]) -> M:
+    """A copy, changed by a JSON patch. Raises PatchError."""
+    plain = MessageToDict(message)
+    for operation in operations:
+        plain = _apply(plain, operation)
+    return _parse(plain, type(message))
+
+
+def _parse(plain: Any, kind: type[M]) -> M:
+    if not isinstance(plain, dict):
+        msg = "must be a map of fields"
+        raise PatchError(msg)
+    load_types(plain)
+    try:
+        return ParseDict(plain, kind())
+    except (ParseError, TypeError, ValueError, OverflowError) as error:
+        raise PatchError(" ".join(str(error).split())) from error
+
+
+def _apply(plain: Any, operation: Operation) -> Any:
+    try:
+        path = _prepared(plain, operation["path"], makes=operation["op"] == "add")
+        if operation["op"] == "remove" and not _is_there(plain, path):
+            return plain
+        made = {**operation, "path": path}
+        if "from" in operation:
+            made["from"] = _prepared(plain, operation["from"], makes=False)
+        return jsonpatch.apply_patch(plain, [made])
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, ValueError) as error:
+        msg = f'{operation["op"]} "{operation["path"]}": {error}'
+        raise PatchError(msg) from error
+
+
+def _is_there(plain: Any, path: str) -> bool:
+    try:
+        JsonPointer(path).resolve(plain)
+    except JsonPointerException:
+        return False
+    return True
+
+
+def _prepared(plain: Any, path: str, *, makes: bool) -> str:
+    """The path with its indices counted from the beginning; `makes`: what leads there is made."""
+    parts = list(JsonPointer(path).parts)
+    here = plain
+    for position, part in enumerate(parts):
+        if isinstance(here, list) and re.fullmatch(r"-\d+", part):
+            parts[position] = part = str(len(here) + int(part))
+        if position == len(parts) - 1:
+            break
+        child = _child(here, part)
+        if child is None and makes:
+            child = [] if _NUMBER.fullmatch(parts[position + 1]) else {}
+            _put(here, part, child)
+        here = child
+    return JsonPointer.from_parts(parts).path
+
+
+def _child(here: Any, part: str) -> Any:
+    if isinstance(here, dict):
+        return here.get(part)
+    if isinstance(here, list) and part.isdigit() and int(part) < len(here):
+        return here[int(part)]
+    return None
+
+
+def _put(here: Any, part: str, child: Any) -> None:
+    if isinstance(here, dict):
+        here[part] = child
+    elif isinstance(here, list) and (part == "-" or part == str(len(here))):
+        here.append(child)
+
+
+def _merge_map(into: Any, found: Any, field: FieldDescriptor) -> None:
+    entry = field.message_type
+    holds_messages = entry is not None and entry.fields_by_name["value"].message_type is not None
+    for key, each in found.items():
+        if holds_messages:
+            into[key].CopyFrom(each)
+        else:
+            into[key] = each
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry

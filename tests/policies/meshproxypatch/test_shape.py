@@ -1,0 +1,142 @@
+"""What a patch may not break."""
+
+from typing import Any
+
+import pytest
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_pb2 import Listener
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from kuma.envoy.finished import Finished, Made, Purpose
+from kuma.envoy.message import as_resource
+from kuma.envoy.patch import PatchError, merge_message, parse_yaml, patched
+from kuma.envoy.render import Renderer
+from kuma.envoy.snapshot import TypeUrl
+from kuma.kit.slots import Slots
+from kuma.plan.origin import Origin
+from kuma.policies.meshproxypatch import KIND
+from kuma.policies.meshproxypatch.model import MeshProxyPatchSpec
+from kuma.policies.meshproxypatch.placement import place_patches
+from kuma.policies.meshproxypatch.shape import SHAPER
+from kuma.resolve.placement import Rule, Source
+
+ORIGIN = Origin(KIND.name, "default", "a-patch")
+CLUSTER = Cluster(name="api")
+MADE = Made(Purpose.OUTBOUND, as_resource(TypeUrl.CLUSTER, "api", CLUSTER))
+
+
+def a_conf(*modifications: dict[str, Any]) -> Slots:
+    spec = MeshProxyPatchSpec.model_validate(
+        {"default": {"appendModifications": list(modifications)}}
+    )
+    (patches,) = place_patches(Rule((), spec.default, (Source(ORIGIN, spec.default),)))
+    return Slots((patches,))
+
+
+def finish(*modifications: dict[str, Any]) -> Finished:
+    return Renderer([SHAPER]).finish(MADE, a_conf(*modifications))
+
+
+def cluster_patch(value: str, **match: str) -> dict[str, Any]:
+    return {"cluster": {"operation": "Patch", "match": match, "value": value}}
+
+
+def test_what_no_patch_speaks_of_stays_as_it_was() -> None:
+    finished = finish(
+        cluster_patch("altStatName: a", name="other"),
+        cluster_patch("altStatName: a", origin="inbound"),
+        {"listener": {"operation": "Remove"}},
+    )
+
+    assert finished.made[0] is MADE
+
+
+@pytest.mark.parametrize(
+    ("modification", "says"),
+    [
+        (cluster_patch("connectTimeout: 0s"), "connectTimeout: must be greater than 0 ns"),
+        (
+            {
+                "cluster": {
+                    "operation": "Patch",
+                    "jsonPatches": [{"op": "replace", "path": "/name/more", "value": 1}],
+                }
+            },
+            'replace "/name/more"',
+        ),
+        (
+            {
+                "cluster": {
+                    "operation": "Patch",
+                    "jsonPatches": [{"op": "add", "path": "/nonsense", "value": 1}],
+                }
+            },
+            'no field named "nonsense"',
+        ),
+    ],
+)
+def test_an_impossible_patch_is_told_and_changes_nothing(
+    modification: dict[str, Any], says: str
+) -> None:
+    finished = finish(modification, cluster_patch("altStatName: still-patched"))
+
+    (problem,) = finished.problems
+    assert (problem.origin, problem.path) == (ORIGIN, "spec.default.appendModifications[0]")
+    assert says in problem.message
+    (made,) = finished.made
+    assert Cluster.FromString(made.resource.body) == Cluster(
+        name="api", alt_stat_name="still-patched"
+    )
+
+
+def test_a_removed_cluster_can_be_added_anew() -> None:
+    add = {"cluster": {"operation": "Add", "value": "name: api\naltStatName: mine"}}
+    conf = a_conf({"cluster": {"operation": "Remove", "match": {"name": "api"}}}, add)
+    renderer = Renderer([SHAPER])
+
+    assert renderer.finish(MADE, conf).made == ()
+    (added,) = renderer.added(conf).made
+    assert Cluster.FromString(added.resource.body).alt_stat_name == "mine"
+    assert added.purpose == "proxy-template-modifications"
+
+
+def test_merging_sets_fields_lengthens_lists_and_replaces_values() -> None:
+    listener = Listener(name="a", enable_reuse_port=BoolValue(value=True))
+    listener.listener_filters.add(name="one")
+    patch = parse_yaml(
+        "enableReusePort: false\nlistenerFilters: [{name: two}]\n"
+        "metadata: {filterMetadata: {x: {a: b}}}",
+        Listener,
+    )
+
+    merge_message(listener, patch)
+
+    assert listener.HasField("enable_reuse_port")
+    assert not listener.enable_reuse_port.value
+    assert [each.name for each in listener.listener_filters] == ["one", "two"]
+    assert listener.metadata.filter_metadata["x"].fields["a"].string_value == "b"
+
+
+def test_json_patch_makes_what_is_missing_and_counts_from_the_end() -> None:
+    listener = Listener(name="a")
+    listener.listener_filters.add(name="one")
+    listener.listener_filters.add(name="two")
+
+    changed = patched(
+        listener,
+        [
+            {"op": "add", "path": "/address/socketAddress/portValue", "value": 80},
+            {"op": "remove", "path": "/listenerFilters/-1"},
+            {"op": "remove", "path": "/statPrefix"},
+            {"op": "copy", "path": "/statPrefix", "from": "/name"},
+        ],
+    )
+
+    assert changed.address.socket_address.port_value == 80
+    assert [each.name for each in changed.listener_filters] == ["one"]
+    assert changed.stat_prefix == "a"
+
+
+def test_a_json_patch_to_nowhere_is_an_error() -> None:
+    with pytest.raises(PatchError, match="move"):
+        patched(Listener(name="a"), [{"op": "move", "path": "/statPrefix", "from": "/gone"}])
