@@ -17,8 +17,13 @@ _UNITS = {
     "m": Decimal(60_000_000),
     "h": Decimal(3_600_000_000),
 }
-_WHOLE = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+")
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_UNIT = "ns|us|µs|μs|ms|s|m|h"
+_WHOLE = re.compile(rf"[+-]?(?:(?:{_NUMBER})(?:{_UNIT}))+")
+_PART = re.compile(rf"({_NUMBER})({_UNIT})")
+
+LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)
+"""What Go's time.Duration holds, 292 years; nor does Envoy take more."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -26,14 +31,13 @@ def parse_duration(text: str) -> timedelta:
     if text in {"0", "+0", "-0"}:
         return timedelta(0)
     if not _WHOLE.fullmatch(text):
-        msg = f'invalid duration "{text}": must look like 10s, 250ms or 1h30m'
+        msg = f'invalid duration "{_shown(text)}": must look like 10s, 250ms or 1h30m'
         raise ValueError(msg)
     micros = sum((Decimal(n) * _UNITS[unit] for n, unit in _PART.findall(text)), Decimal(0))
-    try:
-        return timedelta(microseconds=int(-micros if text.startswith("-") else micros))
-    except OverflowError:
-        msg = f'invalid duration "{text}": too long'
-        raise ValueError(msg) from None
+    if micros > LONGEST // timedelta(microseconds=1):
+        msg = f'invalid duration "{_shown(text)}": must be at most {format_duration(LONGEST)}'
+        raise ValueError(msg)
+    return timedelta(microseconds=int(-micros if text.startswith("-") else micros))
 
 
 def format_duration(duration: timedelta) -> str:
@@ -52,6 +56,10 @@ def format_duration(duration: timedelta) -> str:
     if hours:
         return f"{sign}{hours}h{minutes}m{seconds}"
     return f"{sign}{minutes}m{seconds}" if minutes else f"{sign}{seconds}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 50 else f"{text[:50]}..."
 
 
 def _trim(number: Decimal) -> str:

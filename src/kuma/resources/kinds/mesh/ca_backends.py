@@ -3,12 +3,13 @@
 import re
 from datetime import timedelta
 
+from kuma.kit.durations import LONGEST
 from kuma.resources.kinds.mesh.model import CertificateAuthorityBackend
 
 BUILTIN = "builtin"
 PROVIDED = "provided"
 
-_DURATION = re.compile(r"(\d+)(y|w|d|h|m|s|ms)")
+_DURATION = re.compile(r"([0-9]{1,18})(y|w|d|h|m|s|ms)")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -28,14 +29,11 @@ def parse_expiration(text: str) -> timedelta:
     if text == "0":
         return timedelta(0)
     match = _DURATION.fullmatch(text)
-    if match is None:
-        msg = f'not a valid duration string: "{text}"'
+    unit = _UNITS[match[2]] if match else timedelta(0)
+    if match is None or int(match[1]) > LONGEST // unit:
+        msg = f'not a valid duration string: "{text[:50]}"'
         raise ValueError(msg)
-    try:
-        return int(match[1]) * _UNITS[match[2]]
-    except OverflowError:
-        msg = f'not a valid duration string: "{text}"'
-        raise ValueError(msg) from None
+    return int(match[1]) * unit
 
 
 def builtin_secret_names(mesh: str, backend: str) -> tuple[str, str]:
