@@ -71,10 +71,13 @@ class PermissionShaper(Shaper):
         chain.inspects_tls |= conf.identity_rules is not None and _asks_for_sni(conf.identity_rules)
 
     def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
-        """Chains without the filter do not look at this."""
+        """Chains without the filter do not look at this. Without TLS there are none with it but
+        those of the listener that was there before, or will be there next: they share these routes
+        for a while, and let everybody in."""
+        rules = http_rbac_pb2.RBACPerRoute()
         if inbound.tls is not None:
-            rules = http_rbac_pb2.RBACPerRoute(rbac=_build_rbac(_conf(inbound), inbound))
-            host.typed_per_filter_config[http_filters.RBAC].CopyFrom(pack(rules))
+            rules.rbac.CopyFrom(_build_rbac(_conf(inbound), inbound))
+        host.typed_per_filter_config[http_filters.RBAC].CopyFrom(pack(rules))
 
 
 _DENY = HttpFilter(
