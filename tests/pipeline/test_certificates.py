@@ -34,12 +34,12 @@ class Told:
         self.clock = ManualClock(SystemClock().now())
         self.engine = Engine()
         self.refreshed: list[ProxyKey] = []
-        self.issued: list[int] = []
+        self.issued: list[int | None] = []
         self.certificates = Certificates(
             self.engine,
             self.clock,
             refresh=self.refreshed.append,
-            tell=lambda _, issued: self.issued.append(issued.generation),
+            tell=lambda _, issued: self.issued.append(issued and issued.generation),
             base_backoff=timedelta(seconds=5),
             max_backoff=timedelta(minutes=5),
         )
@@ -112,3 +112,4 @@ async def test_without_mutual_tls_the_key_is_forgotten(told: Told) -> None:
 
     assert told.certificates.find(KEY) is None
     assert not told.certificates.ensure(KEY, None, authority)
+    assert told.issued == [1, None]

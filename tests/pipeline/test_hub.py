@@ -59,7 +59,7 @@ class Proxies:
             engine,
             site.clock,
             refresh=self.fanout.refresh,
-            tell=self.tracker.certified,
+            tell=self.tracker.issued,
             base_backoff=DELAY,
             max_backoff=DELAY,
         )
@@ -150,6 +150,35 @@ async def test_a_change_reaches_the_stream_and_an_equal_write_does_not(proxies: 
 
     assert list((await stream.next()).of(TypeUrl.LISTENER)) == ["inbound:127.0.0.1:8090"]
     assert len(stream.snapshots) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"kumaDp": {"version": 2.14, "gitTag": "v2"}, "envoy": "1.40"}, {"gitTag": "v2"}),
+        ({"kumaDp": {"gitTag": "v2", "flavour": "own"}, "dependencies": {"x": 1}}, {"gitTag": "v2"}),
+        ("2.14", None),
+        ([], None),
+    ],
+)
+async def test_nonsense_about_versions_is_left_out(
+    proxies: Proxies, said: object, shown: dict[str, str] | None
+) -> None:
+    """It must neither refuse the proxy nor stop the writing of insights."""
+    await proxies.site.create(a_dataplane("api-1"))
+    node = ProxyNode("default.api-1", "default", "api-1", {"version": said})
+    stream = Stream(proxies)
+
+    await proxies.hub.connect(
+        node, credential="good", sink=stream.sink, refuse=stream.refusals.append
+    )
+    await proxies.tracker.flush()
+
+    found = proxies.site.replica.find(ResourceKey("DataplaneInsight", "default", "api-1"))
+    assert found is not None
+    [subscription] = found.spec.to_json()["subscriptions"]
+    kuma_dp = shown and {**shown, "kumaCpCompatible": True}
+    assert subscription.get("version", {}) == ({"kumaDp": kuma_dp} if kuma_dp else {})
 
 
 async def test_a_proxy_without_a_dataplane_is_refused(proxies: Proxies) -> None:

@@ -5,6 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from kuma.envoy.snapshot import TypeUrl
+from kuma.identity.builtin import generate_root
+from kuma.identity.issuer import Subject, issue
+from kuma.identity.key_pair import load_authority
+from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.left_open import LeftOpen
@@ -107,6 +111,17 @@ async def test_a_write_that_lost_a_race_is_merged(site: Site) -> None:
     assert instances == ["cp-1", "cp-2"]
 
 
+async def test_an_insight_that_cannot_be_written_does_not_keep_others_from_it(site: Site) -> None:
+    await site.create(a_mesh(), a_dataplane("api-1"), a_dataplane("api-2"))
+    tracker = a_tracker(site)
+    tracker.connected(ProxyKey("default", "api-2"), {"envoy": {"version": 1.4}}, {})
+    tracker.connected(KEY, {}, {})
+
+    await tracker.flush()
+
+    assert insight(site).is_online
+
+
 async def test_the_insight_of_a_deleted_dataplane_is_not_written_again(site: Site) -> None:
     await site.create(a_mesh(), a_dataplane("api-1"))
     tracker = a_tracker(site)
@@ -138,3 +153,27 @@ async def test_streams_of_instances_that_are_gone_are_closed(site: Site) -> None
 
     await left_open(instance="alive", is_connected=is_connected).close()
     assert not insight(site).is_online
+
+
+async def test_a_certificate_counts_once_the_proxy_has_acknowledged_it(site: Site) -> None:
+    await site.create(a_mesh(), a_dataplane("api-1"))
+    tracker = a_tracker(site)
+    stream = tracker.connected(KEY, {}, {})
+    subject, lifetime = Subject("default", ("api",), ()), timedelta(hours=1)
+    root = load_authority(generate_root("default", clock=site.clock))
+    made = issue(root, subject, clock=site.clock, lifetime=lifetime)
+    tracker.issued(KEY, Issued(Wanted("ca-1", b"", subject, lifetime), made, 1))
+    await tracker.flush()
+    assert insight(site).mtls is None
+
+    tracker.acknowledged(KEY, stream, TypeUrl.LISTENER)
+    await tracker.flush()
+    assert insight(site).mtls is None
+
+    tracker.acknowledged(KEY, stream, TypeUrl.SECRET)
+    await tracker.flush()
+    assert insight(site).mtls.issued_backend == "ca-1"
+
+    tracker.issued(KEY, None)
+    await tracker.flush()
+    assert insight(site).mtls is None

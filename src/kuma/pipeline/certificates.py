@@ -54,7 +54,7 @@ def certificate_input(key: ProxyKey) -> tuple[str, ProxyKey]:
 
 class Certificates:
     """`refresh(key)` is called when it is time to look at a proxy again; `tell(key, issued)` after
-    each certificate."""
+    each certificate, with None when the proxy needs none any more."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Certificates:
         clock: Clock,
         *,
         refresh: Callable[[ProxyKey], None],
-        tell: Callable[[ProxyKey, Issued], None],
+        tell: Callable[[ProxyKey, Issued | None], None],
         base_backoff: timedelta,
         max_backoff: timedelta,
     ) -> None:
@@ -87,7 +87,9 @@ class Certificates:
         """Issue a certificate if the proxy has none that is wanted; whether there is a new one."""
         held = self.find(key)
         if wanted is None:
-            self._engine.set(certificate_input(key), None)
+            if held is not None:
+                self._engine.set(certificate_input(key), None)
+                self._tell(key, None)
             return held is not None
         if held is not None and held.wanted == wanted and not self._is_old(held):
             return False

@@ -43,6 +43,9 @@ BATCH = 200
 class _Tracked:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     mtls: dict[str, Any] | None = None
+    """None: as it was written before; empty: without a certificate."""
+    pending: Issued | None = None
+    """Issued, but not acknowledged by the proxy."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +91,9 @@ class Tracker:
     def acknowledged(self, key: ProxyKey, subscription: str, type_url: TypeUrl) -> None:
         self._find(key, subscription).acknowledged(type_url, self._clock.now())
         self._mark(key, urgent=False)
+        pending = self._tracked[key].pending
+        if type_url is TypeUrl.SECRET and pending is not None:
+            self.certified(key, pending)
 
     def rejected(self, key: ProxyKey, subscription: str, type_url: TypeUrl, error: str) -> None:
         self._find(key, subscription).rejected(type_url, error, self._clock.now())
@@ -97,10 +103,21 @@ class Tracker:
         self._find(key, subscription).disconnected = self._clock.now()
         self._mark(key, urgent=True)
 
+    def issued(self, key: ProxyKey, issued: Issued | None) -> None:
+        """A certificate is on its way to the proxy. It counts when the proxy has acknowledged it:
+        others speak mutual TLS to it from then on, and before that it might refuse them.
+        None: the proxy needs none any more."""
+        tracked = self._tracked.setdefault(key, _Tracked())
+        tracked.pending = issued
+        if issued is None:
+            tracked.mtls = {}
+            self._mark(key, urgent=True)
+
     def certified(self, key: ProxyKey, issued: Issued) -> None:
-        """The proxy got a certificate; others may now speak mutual TLS to it."""
-        certificate = issued.certificate
-        self._tracked.setdefault(key, _Tracked()).mtls = {
+        """The proxy has a certificate."""
+        certificate, tracked = issued.certificate, self._tracked.setdefault(key, _Tracked())
+        tracked.pending = None
+        tracked.mtls = {
             "certificateExpirationTime": as_timestamp(certificate.not_after),
             "lastCertificateRegeneration": as_timestamp(certificate.issued_at),
             "certificateRegenerations": issued.generation,
@@ -123,14 +140,14 @@ class Tracker:
             await self._write(dirty[start : start + BATCH])
 
     async def _write(self, keys: Sequence[ProxyKey]) -> None:
-        writes = [write for key in keys if (write := self._as_write(key)) is not None]
         try:
+            writes = [write for key in keys if (write := self._as_write(key)) is not None]
             if writes:
                 await self._store.commit(writes)
         except Unavailable:
             self._retry_later(keys)
             return
-        except ResourceError:
+        except Exception:  # noqa: BLE001 - each is tried alone, where what failed is told
             for key in keys:
                 await self._write_alone(key)
             return
@@ -150,6 +167,9 @@ class Tracker:
             log.info("an insight was not written", dataplane=key.name, reason=str(error))
             self._retry_later([key])
             return
+        except Exception:
+            # What one proxy said of itself must not end the writing of all others' insights.
+            log.exception("an insight cannot be written", mesh=key.mesh, dataplane=key.name)
         self._settle(key)
 
     def _as_write(self, key: ProxyKey) -> Write | None:
@@ -176,7 +196,7 @@ class Tracker:
         _close_superseded(by_age)
         document["subscriptions"] = by_age[-self._limit :] if self._limit else []
         if tracked.mtls is not None:
-            document["mTLS"] = tracked.mtls
+            document["mTLS"] = tracked.mtls or None
         if tracked.metadata:
             document["metadata"] = {k: v for k, v in tracked.metadata.items() if k not in _OWN}
         return DataplaneInsightSpec.model_validate(document)

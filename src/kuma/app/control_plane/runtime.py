@@ -176,7 +176,7 @@ class ControlPlane:
             self.engine,
             clock,
             refresh=self._fanout.refresh,
-            tell=self._tracker.certified,
+            tell=self._tracker.issued,
             base_backoff=settings.general.cert_generation_base_backoff,
             max_backoff=settings.general.cert_generation_max_backoff,
         )
