@@ -22,12 +22,14 @@ from kuma.pipeline.traits import traits_input, traits_of
 from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane_insight import EnvoyVersion, KumaDpVersion, Version
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
 from kuma.resources.resource import Resource
+from kuma.resources.spec import SpecModel, parse_spec
 from kuma.resources.store import Change
 
 log = structlog.get_logger("pipeline.hub")
@@ -230,14 +232,18 @@ def _bearer(credential: str | None) -> str:
 
 
 def _version(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The `version` metadata in the shape of a DataplaneInsight's subscription."""
+    """The `version` metadata in the shape of a DataplaneInsight's subscription. A proxy may say
+    anything: what does not fit is left out."""
     raw = metadata.get("version")
-    found: dict[str, Any] = dict(raw) if isinstance(raw, Mapping) else {}
-    known: dict[str, Any] = {
-        name: dict(found[name]) for name in ("kumaDp", "envoy") if name in found
-    }
-    if "kumaDp" in known:
+    found: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+    known = {"kumaDp": _fitting(KumaDpVersion, found.get("kumaDp"))}
+    known["envoy"] = _fitting(EnvoyVersion, found.get("envoy"))
+    known |= _fitting(Version, {"dependencies": found.get("dependencies")})
+    if known["kumaDp"]:
         known["kumaDp"]["kumaCpCompatible"] = True
-    if isinstance(found.get("dependencies"), Mapping):
-        known["dependencies"] = dict(found["dependencies"])
-    return known
+    return {name: part for name, part in known.items() if part}
+
+
+def _fitting(model: type[SpecModel], raw: object) -> dict[str, Any]:
+    pairs = raw.items() if isinstance(raw, Mapping) else ()
+    return {key: part for key, part in pairs if parse_spec(model, {key: part})[0] is not None}

@@ -147,7 +147,7 @@ class Tracker:
         except Unavailable:
             self._retry_later(keys)
             return
-        except Exception:  # noqa: BLE001 - each is tried alone, where what failed is told
+        except Exception:  # each is tried alone, where what failed is told
             for key in keys:
                 await self._write_alone(key)
             return
