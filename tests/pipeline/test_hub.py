@@ -156,7 +156,10 @@ async def test_a_change_reaches_the_stream_and_an_equal_write_does_not(proxies: 
     ("said", "shown"),
     [
         ({"kumaDp": {"version": 2.14, "gitTag": "v2"}, "envoy": "1.40"}, {"gitTag": "v2"}),
-        ({"kumaDp": {"gitTag": "v2", "flavour": "own"}, "dependencies": {"x": 1}}, {"gitTag": "v2"}),
+        (
+            {"kumaDp": {"gitTag": "v2", "flavour": "own"}, "dependencies": {"x": 1}},
+            {"gitTag": "v2"},
+        ),
         ("2.14", None),
         ([], None),
     ],
