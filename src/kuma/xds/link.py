@@ -211,15 +211,15 @@ class _Upload:
         self._owner = owner
         self._stream = stream
         self._headers = headers
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._size = 0
 
     def data(self, content: bytes) -> None:
         self._size += len(content)
         if self._size <= MAX_BODY:
-            self._body.append(content)
+            self._body += content
         else:
-            self._body = []
+            self._body = bytearray()
             self._send(plain(413))
 
     def ended(self) -> None:
@@ -234,7 +234,7 @@ class _Upload:
             method=self._headers[":method"],
             path=self._headers[":path"],
             headers=plain_headers,
-            body=b"".join(self._body),
+            body=bytes(self._body),
         )
         self._send(await self._owner.routes.answer(request))
 

@@ -55,7 +55,16 @@ class Method(Protocol):
 class Call:
     """One call: a stream's handler below, a Method above."""
 
-    __slots__ = ("_buffer", "_max_message", "_method", "_opened", "_stream", "is_over", "metadata")
+    __slots__ = (
+        "_buffer",
+        "_max_message",
+        "_method",
+        "_missing",
+        "_opened",
+        "_stream",
+        "is_over",
+        "metadata",
+    )
 
     def __init__(
         self,
@@ -66,7 +75,8 @@ class Call:
         max_message: int = MAX_MESSAGE,
     ) -> None:
         self._stream = stream
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._missing = _PREFIX_SIZE
         self._opened = False
         self._max_message = max_message
         self.is_over = False
@@ -111,26 +121,23 @@ class Call:
     # What the stream tells
 
     def data(self, content: bytes) -> None:
+        """A client may send a message byte by byte, so its bytes are copied when it is whole."""
         if self.is_over:
             return
-        buffer = self._buffer + content if self._buffer else content
-        position, end = 0, len(buffer)
-        while end - position >= _PREFIX_SIZE and not self.is_over:
-            compressed, size = _PREFIX.unpack_from(buffer, position)
-            if compressed:
-                self._refuse(Status.UNIMPLEMENTED, "compressed messages are not supported")
-                return
-            if size > self._max_message:
-                limit = self._max_message
-                text = f"a message of {size} bytes is larger than the limit of {limit}"
-                self._refuse(Status.RESOURCE_EXHAUSTED, text)
-                return
-            after = position + _PREFIX_SIZE + size
-            if after > end:
+        self._missing -= len(content)
+        if self._missing > 0:
+            self._buffer += content
+            return
+        buffer = bytes(self._buffer) + content if self._buffer else content
+        position = 0
+        while not self.is_over:
+            after = self._find_end(buffer, position)
+            self._missing = after - len(buffer)
+            if self._missing > 0 or self.is_over:
                 break
             self._method.message(buffer[position + _PREFIX_SIZE : after])
             position = after
-        self._buffer = buffer[position:]
+        self._buffer = bytearray(buffer[position:])
 
     def ended(self) -> None:
         if self.is_over:
@@ -144,6 +151,20 @@ class Call:
         if not self.is_over:
             self.is_over = True
             self._method.cancelled()
+
+    def _find_end(self, buffer: bytes, position: int) -> int:
+        """Where the message at `position` ends, or its prefix if that is not whole. Refuses what it
+        announces if that cannot be taken."""
+        start = position + _PREFIX_SIZE
+        if start > len(buffer):
+            return start
+        compressed, size = _PREFIX.unpack_from(buffer, position)
+        if compressed:
+            self._refuse(Status.UNIMPLEMENTED, "compressed messages are not supported")
+        elif size > self._max_message:
+            text = f"a message of {size} bytes is larger than the limit of {self._max_message}"
+            self._refuse(Status.RESOURCE_EXHAUSTED, text)
+        return start + int(size)
 
     def _refuse(self, status: Status, message: str) -> None:
         self.finish(status, message)
