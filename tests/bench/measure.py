@@ -246,7 +246,10 @@ class Bench:
         )
 
     async def destination(self) -> None:
-        """A MeshTimeout for one destination."""
+        """A MeshTimeout for one destination, which exists already."""
+        for each in range(self.rounds + 1):
+            await self.target.put(self.shape.timeout(0, each % self.shape.services))
+        await self.swarm.quiet()
         await self._changes(
             f"policy of one destination to {self.shape.consumers(0)} consumers",
             self._change_destination,

@@ -25,7 +25,7 @@ from kuma.identity.provided import load_provided
 from kuma.identity.secret_source import new_secret
 from kuma.kit.derived import derived
 from kuma.kit.incremental import Engine
-from kuma.kit.slots import Slots
+from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.pipeline.certificates import Issued, Wanted, certificate_input
 from kuma.pipeline.fanout import ProxyKey
@@ -42,7 +42,7 @@ from kuma.plan.proxy import (
     Outbound,
 )
 from kuma.resolve.endpoints import resolve_endpoints
-from kuma.resolve.proxy import Sender, identity, inbounds_of, sender_of
+from kuma.resolve.proxy import Sender, conf_of, identity, inbounds_of, sender_of
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
 from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
@@ -91,7 +91,8 @@ class Compiler:
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
         sender = sender_of(view, name, traits.features)
-        own = as_snapshot(self._resources(view, self._made_own(view, name, traits, None), sender))
+        conf = EMPTY if sender is None else sender.conf
+        own = as_snapshot(self._resources(view, self._made_own(view, name, traits, None), conf))
         if sender is None:
             return own
         made = self._made_shared(view, sender, traits.system_ca_path)
@@ -117,18 +118,17 @@ class Compiler:
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         issued: Issued | None = self._engine.read(certificate_input(key))
-        sender = sender_of(view, key.name, traits.features)
         made = self._made_own(view, key.name, traits, issued)
-        return as_snapshot(self._resources(view, made, sender))
+        return as_snapshot(self._resources(view, made, conf_of(view, key.name)))
 
     def _resources(
-        self, view: MeshView, made: Iterable[Made], sender: Sender | None
+        self, view: MeshView, made: Iterable[Made], conf: Slots
     ) -> Iterator[EnvoyResource]:
         """What is added by policies is the proxy's own, so that it comes over what is shared."""
-        if sender is None or not sender.conf.items:
+        if not conf.items:
             return (each.resource for each in made)
-        added = (each.resource for each in self._added(view, sender.conf).made)
-        return chain(self._finished(view, made, sender.conf), added)
+        added = (each.resource for each in self._added(view, conf).made)
+        return chain(self._finished(view, made, conf), added)
 
     def _over_shared(
         self, view: TrackedView, own: Snapshot, sender: Sender | None, ca_path: str

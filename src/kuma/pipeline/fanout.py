@@ -10,7 +10,7 @@ keeps its last good snapshot, and the failure is logged and counted; others do n
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -49,13 +49,15 @@ O = TypeVar("O", bound=HasSnapshot)  # noqa: E741 - for outcome
 
 
 class _Proxy(Generic[O]):
-    __slots__ = ("fresh", "key", "observation", "queued", "sinks", "snapshot")
+    __slots__ = ("computed", "fresh", "key", "observation", "queued", "sinks", "snapshot")
 
     def __init__(self, key: ProxyKey) -> None:
         self.key = key
         self.sinks: list[Sink] = []
         self.fresh: list[Sink] = []
+        self.computed: Snapshot | None = None
         self.snapshot: Snapshot | None = None
+        """`computed`, with the objects of the last one for what did not change."""
         self.queued = False
         self.observation: Observation[O]
 
@@ -156,9 +158,11 @@ class Fanout(Generic[O]):
         self._deliver(proxy, outcome.snapshot)
 
     @staticmethod
-    def _deliver(proxy: _Proxy[Any], snapshot: Snapshot) -> None:
-        sinks = proxy.fresh if snapshot is proxy.snapshot else tuple(proxy.sinks)
-        proxy.snapshot = snapshot
+    def _deliver(proxy: _Proxy[Any], computed: Snapshot) -> None:
+        sinks = proxy.fresh
+        if computed is not proxy.computed:
+            sinks = proxy.sinks
+            proxy.computed, proxy.snapshot = computed, computed.after(proxy.snapshot)
         for sink in tuple(sinks):
-            sink(snapshot)
+            sink(cast("Snapshot", proxy.snapshot))
         proxy.fresh.clear()

@@ -123,6 +123,12 @@ def proxy_conf(view: MeshView, subject: Subject) -> Slots:
     return slots
 
 
+def conf_of(view: MeshView, name: str) -> Slots:
+    """The same, of the Dataplane `name`."""
+    subject = subject_of(view, name)
+    return EMPTY if subject is None else proxy_conf(view, subject)
+
+
 @derived
 def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ...]:
     """What is wrong with policies apart from any inbound or outbound."""
