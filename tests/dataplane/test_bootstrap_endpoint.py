@@ -1,5 +1,6 @@
 """POST /bootstrap: what is refused, how, and in which form the answer comes."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -112,6 +113,8 @@ def trusted(bootstrap: Any) -> str:
     [
         (b"", "the request is not JSON"),
         (b"[]", "must be a JSON object"),
+        (b'{"a":' * 100_000, "recursion limit exceeded"),
+        (rb'{"name": "\ud800"}', "the request is not JSON"),
         (b'{"features": 3}', "features: "),
         (b'{"version": {"envoy": {"version": 1}}}', "version.envoy.version: "),
     ],
@@ -119,6 +122,20 @@ def trusted(bootstrap: Any) -> str:
 async def test_a_request_that_cannot_be_read_is_400(server: Server, body: bytes, said: str) -> None:
     status, _, text = await server.post(body)
     assert (status, said in text.decode()) == (400, True)
+
+
+async def test_a_large_request_does_not_hold_up_the_event_loop(server: Server) -> None:
+    features = [f"feature-{number}" for number in range(10_000)]
+    answers = asyncio.gather(server.bootstrap(features=features), server.bootstrap())
+    turns = 0
+    while not answers.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    large, small = await answers
+    assert large["node"]["metadata"]["features"] == features
+    assert small["node"]["metadata"]["features"] == []
+    assert turns > 10
 
 
 async def test_a_dataplane_that_is_not_there_yet_is_an_empty_404(server: Server) -> None:
@@ -135,6 +152,7 @@ DOCUMENT_WITHOUT_ADDRESS = {**DOCUMENT, "networking": {"inbound": []}}
         ({"proxyType": "gate"}, 'proxyType: unknown proxy type "gate"'),
         ({"proxyType": "ingress"}, 'proxy type "ingress" is not available yet'),
         ({"dataplaneResource": "type: x"}, "dataplaneResource: is not JSON"),
+        ({"dataplaneResource": "[" * 10_000}, "dataplaneResource: is not JSON"),
         ({"dataplaneResource": '{"type":"Mesh","name":"web-1"}'}, 'type: must be "Dataplane"'),
         (
             {"name": "new-1", "dataplaneResource": json.dumps(DOCUMENT_WITHOUT_ADDRESS)},

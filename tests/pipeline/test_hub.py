@@ -203,6 +203,19 @@ async def test_a_dataplane_under_another_name_is_refused(proxies: Proxies) -> No
     assert refusal.value.status == "invalid_argument"
 
 
+@pytest.mark.parametrize("document", ["{", "[" * 10_000, '{"name": "\\ud800"}', 5.0, ["x"]])
+async def test_a_dataplane_that_cannot_be_read_is_refused(
+    proxies: Proxies, document: object
+) -> None:
+    node = ProxyNode("default.api-1", "default", "api-1", {"dataplane.resource": document})
+    stream = Stream(proxies)
+    with pytest.raises(ProxyRefused, match="the Dataplane is not valid") as refusal:
+        await proxies.hub.connect(
+            node, credential="good", sink=stream.sink, refuse=stream.refusals.append
+        )
+    assert refusal.value.status == "invalid_argument"
+
+
 async def test_a_token_that_is_no_longer_good_ends_the_stream(proxies: Proxies) -> None:
     stream = Stream(proxies)
     await stream.connect("api-1", brings=a_dataplane("api-1"))

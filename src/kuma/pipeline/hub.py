@@ -3,12 +3,12 @@
 xds --connect--> Hub: authenticate, register, attach to the fan-out, record in the tracker
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import structlog
+from pydantic_core import from_json
 
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 from kuma.identity.errors import TokenRefused
@@ -162,8 +162,8 @@ class Hub:
         if not text:
             return None
         try:
-            resource = parse_document(self._registry, json.loads(text))
-        except (ValueError, InvalidResource) as error:
+            resource = parse_document(self._registry, from_json(text, allow_inf_nan=False))
+        except (TypeError, ValueError, InvalidResource) as error:
             raise ProxyRefused(
                 "invalid_argument", f"the Dataplane is not valid: {error}"
             ) from error

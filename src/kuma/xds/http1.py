@@ -10,7 +10,8 @@ from typing import Final
 import httptools
 import structlog
 
-MAX_BODY: Final = 4 * 1024 * 1024
+MAX_BODY: Final = 1024 * 1024
+"""A Dataplane with ten thousand outbounds fits."""
 MAX_HEAD: Final = 64 * 1024
 _PIPELINED: Final = 8
 

@@ -1,5 +1,6 @@
 """`POST /bootstrap`: bytes in, status, content type and bytes out. The server around it is server.py."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,6 +25,10 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
     InvalidResource: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+LARGE = 64 * 1024
+"""Bytes above which a request is served beside the event loop: anybody may ask, and writing the
+bootstrap as YAML takes a second for each MiB."""
+
 _TEXT = "text/plain; charset=utf-8"
 _UNAUTHENTICATED = (
     "Dataplane Token is required. Generate token using 'kumactl generate dataplane-token "
@@ -50,16 +55,25 @@ def bootstrap_endpoint(
 ) -> Callable[[bytes, Mapping[str, str]], Awaitable[Answer]]:
     """`headers` have lower-case names; `host` is among them."""
 
+    one_at_a_time = asyncio.Lock()
+
     async def endpoint(body: bytes, headers: Mapping[str, str]) -> Answer:
-        try:
-            answer = _answer(deps, parse_request(body), headers)
-        except (BootstrapRefused, InvalidResource, Unavailable) as error:
-            return _refusal(error)
-        if headers.get("accept") == "application/json":
-            return HTTPStatus.OK, "application/json", answer.to_json()
-        return HTTPStatus.OK, "text/x-yaml", answer.to_yaml()
+        if len(body) <= LARGE:
+            return _respond(deps, body, headers)
+        async with one_at_a_time:
+            return await asyncio.to_thread(_respond, deps, body, headers)
 
     return endpoint
+
+
+def _respond(deps: BootstrapDeps, body: bytes, headers: Mapping[str, str]) -> Answer:
+    try:
+        answer = _answer(deps, parse_request(body), headers)
+    except (BootstrapRefused, InvalidResource, Unavailable) as error:
+        return _refusal(error)
+    if headers.get("accept") == "application/json":
+        return HTTPStatus.OK, "application/json", answer.to_json()
+    return HTTPStatus.OK, "text/x-yaml", answer.to_yaml()
 
 
 def _answer(

@@ -1,7 +1,8 @@
 """What the mesh knows of the proxy that asks: from the document in the request, or from the store."""
 
-import json
 from typing import Protocol
+
+from pydantic_core import from_json
 
 from kuma.kit.value import value
 from kuma.resources import labels as well_known
@@ -61,7 +62,7 @@ class ReplicaProxies:
 
     def _given(self, request: BootstrapRequest) -> DataplaneSpec:
         try:
-            raw = json.loads(request.dataplane_resource)
+            raw = from_json(request.dataplane_resource, allow_inf_nan=False)
         except ValueError as error:
             raise Invalid(f"dataplaneResource: is not JSON: {error}") from error
         resource = parse_document(self._registry, raw)

@@ -1,10 +1,10 @@
 """The request of a starting kuma-dp, as JSON. Fields that nobody here reads are ignored."""
 
-import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 from kuma.xds.bootstrap.errors import BadRequest
 
@@ -83,7 +83,7 @@ class BootstrapRequest(_Part):
 def parse_request(body: bytes) -> BootstrapRequest:
     """Raises BadRequest that names the field. `null` is the same as nothing, as Go has it."""
     try:
-        raw = json.loads(body)
+        raw = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise BadRequest(f"the request is not JSON: {error}") from error
     if not isinstance(raw, dict):
