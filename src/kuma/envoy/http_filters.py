@@ -16,12 +16,16 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from kuma.envoy.message import pack
 
 RBAC = "envoy.filters.http.rbac"
+FAULT = "envoy.filters.http.fault"
+RATE_LIMIT = "envoy.filters.http.local_ratelimit"
 GRPC_STATS = "envoy.filters.http.grpc_stats"
 ROUTER = "envoy.filters.http.router"
 
 ORDER: tuple[tuple[str, str], ...] = (
     (RBAC, "who may not come in must not cost or learn anything, nor show up as served"),
     (GRPC_STATS, "counts every call that was let in, also those that end before the router"),
+    (FAULT, "a request that fails on purpose must not use up what the client may send"),
+    (RATE_LIMIT, "what goes on to the workload is what is limited"),
     (ROUTER, "ends the chain: Envoy requires it to be the last"),
 )
 _RANK = {name: rank for rank, (name, _) in enumerate(ORDER)}

@@ -6,7 +6,9 @@ from kuma.policies import (
     meshcircuitbreaker,
     meshhealthcheck,
     meshhttproute,
+    meshloadbalancingstrategy,
     meshproxypatch,
+    meshratelimit,
     meshretry,
     meshtcproute,
     meshtimeout,
@@ -19,6 +21,8 @@ from kuma.resources.registry import Registry
 POLICIES: tuple[Kind[Any], ...] = (
     meshhttproute.KIND,
     meshtcproute.KIND,
+    meshloadbalancingstrategy.KIND,
+    meshratelimit.KIND,
     meshtimeout.KIND,
     meshtrafficpermission.KIND,
     meshhealthcheck.KIND,

@@ -111,6 +111,13 @@ def percentage(field: str, number: int | str | None) -> Found:
     return ()
 
 
+FROM_GATEWAYS = (
+    "must not be defined when the scope includes a Gateway, select only proxyType Sidecar or "
+    "select only gateways and use spec.to"
+)
+"""What is wrong with `from` where the top-level target may select gateways."""
+
+
 def one_of_lists(fields: Sequence[str], present: Sequence[str]) -> Found:
     """`rules` excludes `to` and `from`, and one of them must be there. `fields` are those that the
     policy has, `present` those that are not empty."""

@@ -5,7 +5,9 @@ whoever only needs the kinds does not load resolution.
 from kuma.policies.meshcircuitbreaker.placement import PLACEMENT as CIRCUIT_BREAKER
 from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
+from kuma.policies.meshloadbalancingstrategy.placement import PLACEMENT as LOAD_BALANCING
 from kuma.policies.meshproxypatch.placement import PLACEMENT as PROXY_PATCH
+from kuma.policies.meshratelimit.placement import PLACEMENT as RATE_LIMIT
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
 from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
 from kuma.policies.meshtimeout.placement import PLACEMENT as TIMEOUT
@@ -15,6 +17,8 @@ from kuma.resolve.placement import Placement
 PLACEMENTS: tuple[Placement, ...] = (
     HTTP_ROUTE,
     TCP_ROUTE,
+    LOAD_BALANCING,
+    RATE_LIMIT,
     TIMEOUT,
     PERMISSION,
     HEALTH_CHECK,

@@ -1,20 +1,20 @@
 """What MeshTimeouts say of an inbound: for every connection, and under a condition."""
 
+from collections.abc import Iterable
+
 from kuma.policies.meshtimeout.model import ConditionalTimeout, ConditionalTimeouts, TimeoutConf
-from kuma.resolve.inbound_rules import merge_unconditional
-from kuma.resolve.merge import merge
+from kuma.resolve.inbound_rules import distinct, merge_rules, rules_by_client
 from kuma.resolve.placement import InboundRules
-from kuma.resources.match import Match
 
 
 def place_timeouts(rules: InboundRules) -> tuple[object, ...]:
-    unconditional = merge_unconditional(rules.by_match, TimeoutConf)
-    under: dict[Match, list[TimeoutConf]] = {}
-    for rule in rules.by_match:
-        if rule.match is not None and isinstance(rule.conf, TimeoutConf):
-            under.setdefault(rule.match, []).append(rule.conf)
-    base = [] if unconditional is None else [unconditional]
-    conditional = tuple(
-        ConditionalTimeout(match, merge([*base, *confs])) for match, confs in under.items()
-    )
-    return (*base, *([ConditionalTimeouts(conditional)] if conditional else ()))
+    clients = rules_by_client(rules.by_match)
+    outcomes = [(each.match, merge_rules(each.rules, TimeoutConf)) for each in clients]
+    unconditional = outcomes[-1][1]
+    made = [
+        ConditionalTimeout(match, conf)
+        for match, conf in distinct(outcomes)
+        if match is not None and conf is not None
+    ]
+    found: Iterable[object] = (unconditional, ConditionalTimeouts(tuple(made)) if made else None)
+    return tuple(each for each in found if each is not None)

@@ -5,21 +5,16 @@ cluster have the defaults even without any policy. Source: seen in Kuma's config
 
 Timeouts under a condition on the client become routes of their own before the inbound's only one:
 
-    TLS handshake -> headers of Envoy's own (client's URIs, server name) -> route -> timeouts
+    client -> headers of Envoy's own -> route -> timeouts
 
 so they hold for requests; what a connection has before its first request cannot depend on them.
 Differs from Kuma: headers, not filter state, whose filter the published API does not describe yet;
-and a condition on the server name alone holds too. The headers never leave Envoy.
+and a condition on the server name alone holds too.
 """
 
-import re
 from datetime import timedelta
 
-from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
-from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
-from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.route.v3.route_components_pb2 import (
-    HeaderMatcher,
     Route,
     RouteAction,
     VirtualHost,
@@ -27,26 +22,20 @@ from envoy.config.route.v3.route_components_pb2 import (
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
-from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
-    HeaderMutation as EarlyMutation,
-)
 
-from kuma.envoy.message import duration, pack
+from kuma.envoy.client import hide_client, matches_of, name_client
+from kuma.envoy.message import duration
 from kuma.envoy.route import build_header_match
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.plan.proxy import Destination, Inbound, Outbound
-from kuma.plan.route import HttpRoute, ValueKind, ValueMatch
+from kuma.plan.route import HttpRoute
 from kuma.policies.meshtimeout.model import ConditionalTimeouts, TimeoutConf, TimeoutHttp
-from kuma.resources.match import Match, SpiffeMatchType
 
 CONNECTION = timedelta(seconds=5)
 IDLE = timedelta(hours=1)
 REQUEST = timedelta(seconds=15)
 STREAM_IDLE = timedelta(minutes=30)
 OFF = timedelta(0)
-
-CLIENT_URIS = "x-kuma-client-uris"
-SERVER_NAME = "x-kuma-client-server-name"
 
 
 class TimeoutShaper(Shaper):
@@ -57,7 +46,7 @@ class TimeoutShaper(Shaper):
                 _shape_headers_timeout(chain.http.manager, conf)
             conditional = chain.inbound.conf.get(ConditionalTimeouts)
             if conditional is not None:
-                chain.http.manager.early_header_mutation_extensions.append(_CLIENT_HEADERS)
+                name_client(chain.http.manager)
                 chain.inspects_tls |= any(each.match.sni is not None for each in conditional.rules)
         if chain.tcp is not None and conf is not None:
             chain.tcp.idle_timeout.CopyFrom(duration(_or(conf.idle_timeout, IDLE)))
@@ -112,44 +101,10 @@ def _shape_conditional(host: VirtualHost, conditional: ConditionalTimeouts) -> N
     for rule in conditional.rules:
         route = host.routes.add()
         route.CopyFrom(base)
-        route.match.headers.extend(_client_matches(rule.match))
+        route.match.headers.extend(map(build_header_match, matches_of(rule.match)))
         _shape_action(route.route, rule.conf)
     host.routes.append(base)
-    host.request_headers_to_remove.extend((CLIENT_URIS, SERVER_NAME))
-
-
-def _client_matches(match: Match) -> list[HeaderMatcher]:
-    found = []
-    if match.spiffe_id is not None:
-        # All URIs of the certificate come joined by commas, which a SPIFFE id cannot contain.
-        rest = "[^,]*" if match.spiffe_id.type is SpiffeMatchType.PREFIX else ""
-        regex = f"(.*,)?{re.escape(match.spiffe_id.value)}{rest}(,.*)?"
-        found.append(build_header_match(ValueMatch(CLIENT_URIS, ValueKind.REGEX, regex)))
-    if match.sni is not None:
-        found.append(build_header_match(ValueMatch(SERVER_NAME, value=match.sni.value)))
-    return found
-
-
-def _mutations(name: str, command: str) -> tuple[Mutation, Mutation]:
-    """Removed first: what the client sent under that name must not stay if there is no value."""
-    option = HeaderValueOption(
-        header=HeaderValue(key=name, value=command),
-        append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
-    return Mutation(remove=name), Mutation(append=option)
-
-
-_CLIENT_HEADERS = TypedExtensionConfig(
-    name="envoy.http.early_header_mutation.header_mutation",
-    typed_config=pack(
-        EarlyMutation(
-            mutations=[
-                *_mutations(CLIENT_URIS, "%DOWNSTREAM_PEER_URI_SAN%"),
-                *_mutations(SERVER_NAME, "%REQUESTED_SERVER_NAME%"),
-            ]
-        )
-    ),
-)
+    hide_client(host)
 
 
 def _shape_headers_timeout(manager: HttpConnectionManager, conf: TimeoutConf) -> None:

@@ -1,0 +1,249 @@
+"""What MeshHealthCheck, MeshRateLimit, MeshFaultInjection and MeshTLS promise, seen on traffic
+through real Envoys."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.support.mesh import (
+    Backend,
+    ControlPlane,
+    Served,
+    Sidecar,
+    a_backend,
+    a_control_plane,
+    until,
+)
+from tests.support.servers import (
+    Greeter,
+    GreeterClient,
+    a_greeter,
+    a_greeter_client,
+    an_echo_server,
+    echo,
+)
+from tests.system.conftest import ALLOW_ALL, MTLS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SIDECARS = {"kind": "Mesh", "proxyTypes": ["Sidecar"]}
+
+
+@dataclass
+class World:
+    """`client` and `other` call the same services; `v1` and `v2` serve `api`."""
+
+    cp: ControlPlane
+    client: Sidecar
+    other: Sidecar
+    server: Sidecar
+    v1: Backend
+    v2: Backend
+    greeter: Greeter
+    calls: GreeterClient
+    http: httpx.AsyncClient
+
+    async def get(self, path: str = "/", *, of: Sidecar | None = None) -> httpx.Response:
+        return await self.http.get((of or self.client).url("api", path))
+
+    async def version(self) -> str:
+        answer = await self.get()
+        return str(answer.json()["backend"]) if answer.is_success else str(answer.status_code)
+
+    async def versions(self, count: int = 10) -> set[str]:
+        return {await self.version() for _ in range(count)}
+
+    async def statuses(self, count: int, *, of: Sidecar | None = None) -> Counter[int]:
+        return Counter([(await self.get(of=of)).status_code for _ in range(count)])
+
+    async def echoes(self, count: int = 6) -> set[str]:
+        return {await echo(self.client.ports["db"], "x") for _ in range(count)}
+
+    @asynccontextmanager
+    async def applied(
+        self, kind: str, spec: dict[str, Any], name: str = "under-test"
+    ) -> AsyncIterator[None]:
+        """A policy for the time of a test."""
+        document = {"type": kind, "mesh": "default", "name": name, "spec": spec}
+        await self.cp.put(document)
+        try:
+            yield
+        finally:
+            await self.cp.delete(document)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    directory: Path = tmp_path_factory.mktemp("mesh")
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        cp = await enter(a_control_plane(directory))
+        await cp.put(MTLS)
+        await cp.put(ALLOW_ALL)
+        v1, v2 = await enter(a_backend("v1")), await enter(a_backend("v2"))
+        greeter = await enter(a_greeter())
+        server = await enter(
+            cp.sidecar(
+                "server",
+                inbounds=(
+                    Served("api", v1.port),
+                    Served("greeter", greeter.port, "grpc"),
+                    Served("db", await enter(an_echo_server("one")), "tcp"),
+                ),
+            )
+        )
+        served = (
+            Served("api", v2.port),
+            Served("db", await enter(an_echo_server("two")), "tcp"),
+        )
+        await enter(cp.sidecar("server-2", inbounds=served))
+        called = {each: each for each in ("api", "greeter", "db")}
+        client, other = [
+            await enter(cp.sidecar(name, outbounds=called, tags={"team": name}))
+            for name in ("client", "other")
+        ]
+        calls = await enter(a_greeter_client(client.ports["greeter"]))
+        http = await enter(httpx.AsyncClient(timeout=20))
+        made = World(cp, client, other, server, v1, v2, greeter, calls, http)
+        await until(made.versions, lambda seen: seen == {"v1", "v2"})
+        yield made
+
+
+# MeshHealthCheck
+
+
+def checking(service: str, **conf: Any) -> dict[str, Any]:
+    """Checks often enough for a test, also before the first request."""
+    often = {"interval": "50ms", "noTrafficInterval": "50ms", "timeout": "1s"}
+    once = {"unhealthyThreshold": 1, "healthyThreshold": 1}
+    target = {"kind": "MeshService", "name": service}
+    return {"to": [{"targetRef": target, "default": {**often, **once, **conf}}]}
+
+
+async def test_an_endpoint_that_fails_its_http_check_gets_no_requests(world: World) -> None:
+    world.v1.status = lambda path: 503 if path == "/health" else 200
+    world.v2.status = lambda path: 202 if path == "/health" else 200
+    check = {"path": "/health", "expectedStatuses": [202]}
+    try:
+        async with world.applied("MeshHealthCheck", checking("api", http=check)):
+            await until(world.versions, lambda seen: seen == {"v2"})
+            world.v1.status = world.v2.status
+            await until(world.versions, lambda seen: seen == {"v1", "v2"})
+            world.v1.status = lambda path: 503 if path == "/health" else 200
+            await until(world.versions, lambda seen: seen == {"v2"})
+        await until(world.versions, lambda seen: seen == {"v1", "v2"})
+    finally:
+        world.v1.status = world.v2.status = lambda _: 200
+
+
+async def test_checks_carry_the_headers_that_the_policy_adds(world: World) -> None:
+    headers = {"set": [{"name": "x-check", "value": "100%"}]}
+    check = {"path": "/with-headers", "requestHeadersToAdd": headers}
+
+    async def checked() -> list[str]:
+        await world.get()
+        return [each["x-check"] for call, each in world.v1.requests if call == "GET /with-headers"]
+
+    async with world.applied("MeshHealthCheck", checking("api", http=check)):
+        await until(checked, bool)
+    assert set(await checked()) == {"100%"}
+
+
+async def test_an_endpoint_that_fails_its_tcp_check_gets_no_connections(world: World) -> None:
+    check = {"send": "PING\n", "receive": ["one ", "PING"]}
+    async with world.applied("MeshHealthCheck", checking("db", tcp=check)):
+        await until(world.echoes, lambda seen: seen == {"one x"})
+    await until(world.echoes, lambda seen: seen == {"one x", "two x"})
+
+
+async def test_grpc_calls_fail_while_no_endpoint_is_well_and_panic_does_not_help(
+    world: World,
+) -> None:
+    """The greeter does not know the health service."""
+
+    async def hello() -> object:
+        return await world.calls.hello("you")
+
+    async with world.applied("MeshHealthCheck", checking("greeter", grpc={})):
+        assert await hello() == "hello you"
+        failing = checking("greeter", grpc={}, failTrafficOnPanic=True)
+        async with world.applied("MeshHealthCheck", failing, "another"):
+            await until(hello, lambda answer: answer is grpc.StatusCode.UNAVAILABLE)
+    await until(hello, lambda answer: answer == "hello you")
+
+
+async def test_what_checks_find_is_logged_to_a_file(world: World, tmp_path: Path) -> None:
+    log = tmp_path / "events.log"
+    conf = {"http": {}, "eventLogPath": str(log), "alwaysLogHealthCheckFailures": True}
+
+    async def logged() -> str:
+        await world.get()
+        return log.read_text() if log.exists() else ""
+
+    async with world.applied("MeshHealthCheck", checking("api", **conf)):
+        await until(logged, lambda text: "add_healthy_event" in text)
+
+
+# MeshRateLimit
+
+API = {**SIDECARS, "kind": "MeshSubset", "tags": {"kuma.io/service": "api"}}
+DB = {**API, "tags": {"kuma.io/service": "db"}}
+OTHER = {"spiffeID": {"type": "Exact", "value": "spiffe://default/other"}}
+
+
+def limiting(local: dict[str, Any], *matches: dict[str, Any]) -> dict[str, Any]:
+    return {"targetRef": API, "rules": [{"matches": [*matches], "default": {"local": local}}]}
+
+
+def requests(num: int, **more: Any) -> dict[str, Any]:
+    return {"http": {"requestRate": {"num": num, "interval": "1h"}, **more}}
+
+
+async def test_requests_over_the_rate_are_answered_as_the_policy_says(world: World) -> None:
+    headers = {"set": [{"name": "x-limited", "value": "yes"}]}
+    limit = requests(3, onRateLimit={"status": 503, "headers": headers})
+    async with world.applied("MeshRateLimit", limiting(limit)):
+        await until(world.get, lambda answer: answer.status_code == 503)
+        assert (await world.get()).headers["x-limited"] == "yes"
+    assert await world.statuses(20) == {200: 20}
+
+
+async def test_the_limit_of_one_client_is_not_that_of_others(world: World) -> None:
+    async with world.applied("MeshRateLimit", limiting(requests(1), OTHER)):
+        await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 429)
+        assert await world.statuses(10) == {200: 10}
+    await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 200)
+
+
+async def test_one_client_is_free_of_the_limit_of_all_others(world: World) -> None:
+    spec = limiting(requests(1))
+    free = {"matches": [OTHER], "default": {"local": {"http": {"disabled": True}}}}
+    spec["rules"].append(free)
+    async with world.applied("MeshRateLimit", spec):
+        await until(world.get, lambda answer: answer.status_code == 429)
+        assert await world.statuses(10, of=world.other) == {200: 10}
+
+
+async def test_a_limit_for_requests_touches_no_listener(world: World) -> None:
+    before = await world.cp.stats("server", "listener_manager.listener_")
+    async with world.applied("MeshRateLimit", limiting(requests(1))):
+        await until(world.get, lambda answer: answer.status_code == 429)
+    await until(world.get, lambda answer: answer.status_code == 200)
+
+    assert await world.cp.stats("server", "listener_manager.listener_") == before
+
+
+async def test_connections_over_the_rate_are_closed(world: World) -> None:
+    rate = {"tcp": {"connectionRate": {"num": 1, "interval": "1h"}}}
+    async with world.applied("MeshRateLimit", {**limiting(rate), "targetRef": DB}):
+        await until(world.echoes, lambda seen: seen == {""})
+        assert await world.statuses(5) == {200: 5}
+    await until(world.echoes, lambda seen: seen == {"one x", "two x"})
