@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,11 @@ def _told(loaded: "Loaded[ControlPlaneSettings]") -> "ControlPlaneSettings":
 
 
 async def _run(settings: "ControlPlaneSettings") -> int:
+    from kuma.app.control_plane import garbage
+
+    start_up = ExitStack()
+    start_up.enter_context(garbage.deferred())
+
     import structlog
 
     from kuma.app.control_plane.runtime import ControlPlane
@@ -141,6 +147,7 @@ async def _run(settings: "ControlPlaneSettings") -> int:
             starting.cancel()
             return 0
         starting.result()
+        start_up.close()
         failing = asyncio.create_task(control_plane.failed())
         await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         return 1 if failing.done() else 0
