@@ -35,6 +35,11 @@ from kuma.resources.store import Change, Create, Store
 log = structlog.get_logger("pipeline.envoy-admin")
 
 TIMEOUT = 5.0
+"""Seconds without a byte."""
+TIME = 30.0
+"""Seconds for a whole answer."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer: what answers may be something else than Envoy."""
 _AUTHORITY = "envoy admin authority"
 
 
@@ -73,12 +78,11 @@ class EnvoyAdmin:
         """What Envoy's admin interface answers. Raises Unavailable with the reason."""
         host = f"[{address}]" if ":" in address else address
         try:
-            answer = await self._http().get(f"https://{host}:{port}{path}")
-            answer.raise_for_status()
-        except (httpx.HTTPError, IdentityError) as error:
+            async with asyncio.timeout(TIME):
+                return await _fetch(self._http(), f"https://{host}:{port}{path}")
+        except (httpx.HTTPError, httpx.InvalidURL, IdentityError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise Unavailable(f"Envoy's admin interface at {host}:{port}: {reason}") from error
-        return answer.content
 
     async def close(self) -> None:
         if self._client is not None:
@@ -112,6 +116,17 @@ class EnvoyAdmin:
             context = _client_context(authority, issue_admin_client(authority, clock=self._clock))
             self._client = httpx.AsyncClient(verify=context, timeout=TIMEOUT, trust_env=False)
         return self._client
+
+
+async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
+    body = bytearray()
+    async with client.stream("GET", url) as answer:
+        answer.raise_for_status()
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > LARGEST:
+                raise httpx.DecodingError(f"the answer is larger than {LARGEST} bytes")
+    return bytes(body)
 
 
 def _secrets(admin: EnvoyAdmin, address: str) -> tuple[EnvoyResource, ...]:

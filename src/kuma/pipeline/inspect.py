@@ -10,6 +10,7 @@ import jsonpatch
 
 from kuma.envoy.print import snapshot_as_json
 from kuma.pipeline.compile import Compiler
+from kuma.pipeline.config_dump import without_tokens
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.pipeline.view import TrackedView
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
@@ -94,9 +95,9 @@ class Inspection:
         port = port or self._traits(mesh, name).admin_port
         if not port:
             raise Unavailable(f'dataplane "{name}" has no admin port')
-        return await self._admin.get(
-            networking.address, port, _admin_path(what, format, include_eds)
-        )
+        path = _admin_path(what, format, include_eds)
+        answer = await self._admin.get(networking.address, port, path)
+        return _shown(answer) if what == "xds" else answer
 
     def _config_over(self, view: PlainMeshView, name: str, traits: Traits) -> dict[str, Any]:
         shown: dict[str, Any] = snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
@@ -162,6 +163,13 @@ def _without_effect(policy: AnyResource) -> AnyResource:
 
 def _as_item(operation: dict[str, Any]) -> dict[str, Any]:
     return {key: operation[key] for key in ("op", "path", "from", "value") if key in operation}
+
+
+def _shown(dump: bytes) -> bytes:
+    try:
+        return without_tokens(dump)
+    except ValueError as error:
+        raise Unavailable(f"Envoy's configuration dump is not JSON: {error}") from error
 
 
 def _admin_path(what: str, form: str, include_eds: bool) -> str:
