@@ -3,6 +3,7 @@
 about: what the case shows, in a sentence
 proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
+zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
 resources: [documents, as REST takes them]
 """
@@ -65,6 +66,7 @@ class Case:
                 for raw in (reversed(documents) if self.is_reversed else documents)
             ],
             placements=PLACEMENTS,
+            zone=self._asked.get("zone", ""),
             tls_ready=None if ready is None else frozenset(ready),
         )
 
@@ -77,8 +79,9 @@ class Case:
     def resources(self) -> tuple[EnvoyResource, ...]:
         """By name and type, as the last of each name is sent."""
         renderer, conf = Renderer(SHAPERS), self.plan.conf
+        added = renderer.added(conf, system_ca_path=SYSTEM_CA)
         finished = [renderer.finish(made, conf) for made in self._render(renderer)]
-        made = [each for found in (*finished, renderer.added(conf)) for each in found.made]
+        made = [each for found in (*finished, added) for each in found.made]
         return tuple({(m.resource.type_url, m.resource.name): m.resource for m in made}.values())
 
     def texts(self) -> dict[str, str]:
@@ -99,7 +102,10 @@ class Case:
             cluster = renderer.destination(destination, system_ca_path=SYSTEM_CA)
             yield Made(Purpose.OUTBOUND, cluster)
             if isinstance(destination.endpoints, Eds):
-                found = resolve_endpoints(self._view, destination.service, destination.tags)
+                preference = destination.endpoints.preference
+                found = resolve_endpoints(
+                    self._view, destination.service, destination.tags, preference
+                )
                 yield Made(Purpose.OUTBOUND, renderer.endpoints(found))
 
 

@@ -1,5 +1,6 @@
 """What MeshProxyPatch, MeshLoadBalancingStrategy and MeshAccessLog promise, seen on real traffic."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,6 +35,29 @@ async def applied(mesh: Mesh, kind: str, spec: dict[str, Any]) -> AsyncIterator[
         yield
     finally:
         await mesh.cp.rest.delete(url)
+
+
+def to_api(default: dict[str, Any], **target: Any) -> dict[str, Any]:
+    return {
+        "to": [{"targetRef": target or {"kind": "MeshService", "name": "api"}, "default": default}]
+    }
+
+
+async def versions(mesh: Mesh, count: int = 10, path: str = "/", **headers: str) -> Counter[str]:
+    return Counter([await mesh.version(path, headers=headers) for _ in range(count)])
+
+
+USERS = [f"user-{number}" for number in range(20)]
+
+
+async def versions_of_users(mesh: Mesh) -> list[set[str]]:
+    """For each user the versions that answered; the header tells who it is."""
+    return [set(await versions(mesh, 3, **{"x-user": user})) for user in USERS]
+
+
+def is_sticky(seen: list[set[str]]) -> bool:
+    """Each user always reaches the same version, and not all of them the same one."""
+    return all(len(each) == 1 for each in seen) and len(set[str]().union(*seen)) == 2
 
 
 def patches(service: str, *modifications: dict[str, Any]) -> dict[str, Any]:
@@ -110,3 +134,106 @@ async def test_a_patch_that_cannot_be_applied_is_told_and_the_others_stand(mesh:
     assert len(found["proxyRule"]["conf"]["appendModifications"]) == 2
     (warning,) = found["warnings"]
     assert warning.startswith('"under-test" spec.default.appendModifications[0]: could not be')
+
+
+@pytest.mark.parametrize("balancer", ["RingHash", "Maglev"])
+async def test_a_header_decides_about_the_instance(mesh: Mesh, balancer: str) -> None:
+    conf = {
+        "loadBalancer": {"type": balancer},
+        "hashPolicies": [{"type": "Header", "header": {"name": "x-user"}}],
+    }
+    async with applied(mesh, "MeshLoadBalancingStrategy", to_api(conf)):
+        await until(lambda: versions_of_users(mesh), is_sticky)
+    await until(lambda: versions(mesh, **{"x-user": "same"}), lambda seen: len(seen) == 2)
+
+
+async def test_a_cookie_that_envoy_makes_binds_a_client(mesh: Mesh) -> None:
+    cookie = {"name": "bound", "ttl": "1h", "path": "/"}
+    conf = {
+        "loadBalancer": {
+            "type": "RingHash",
+            "ringHash": {"hashPolicies": [{"type": "Cookie", "cookie": cookie}]},
+        }
+    }
+    async with applied(mesh, "MeshLoadBalancingStrategy", to_api(conf)):
+        await until(mesh.get, lambda answer: "bound" in answer.cookies)
+        assert mesh.http.cookies["bound"]  # sent from now on
+        assert len(await versions(mesh)) == 1
+    mesh.http.cookies.clear()
+
+
+async def test_one_route_has_a_hash_of_its_own(mesh: Mesh) -> None:
+    route = {
+        "type": "MeshHTTPRoute",
+        "mesh": "default",
+        "name": "by-id",
+        "spec": to_api({}, kind="MeshService", name="api"),
+    }
+    match = {"path": {"type": "PathPrefix", "value": "/by-id"}}
+    (item,) = route["spec"]["to"]
+    del item["default"]
+    item["rules"] = [{"matches": [match], "default": {}}]
+    ring = {"loadBalancer": {"type": "RingHash"}}
+    by_query = {"hashPolicies": [{"type": "QueryParameter", "queryParameter": {"name": "id"}}]}
+
+    async def seen() -> list[set[str]]:
+        return [set(await versions(mesh, 3, f"/by-id?id={user}")) for user in USERS]
+
+    await mesh.cp.put(route)
+    await mesh.cp.rest.put(
+        "/meshes/default/meshloadbalancingstrategies/ring",
+        json={
+            "type": "MeshLoadBalancingStrategy",
+            "mesh": "default",
+            "name": "ring",
+            "spec": to_api(ring),
+        },
+    )
+    try:
+        spec = to_api(by_query, kind="MeshHTTPRoute", name="by-id")
+        async with applied(mesh, "MeshLoadBalancingStrategy", spec):
+            await until(seen, is_sticky)
+            assert len(await versions(mesh, 20, "/else?id=same")) == 2
+    finally:
+        await mesh.cp.delete(route)
+        await mesh.cp.rest.delete("/meshes/default/meshloadbalancingstrategies/ring")
+
+
+@pytest.mark.parametrize("balancer", ["RoundRobin", "LeastRequest", "Random"])
+async def test_without_a_hash_every_instance_gets_requests(mesh: Mesh, balancer: str) -> None:
+    conf = {"loadBalancer": {"type": balancer}}
+    async with applied(mesh, "MeshLoadBalancingStrategy", to_api(conf)):
+        policy = {
+            "RoundRobin": None,
+            "LeastRequest": "LEAST_REQUEST",
+            "Random": "RANDOM",
+        }[balancer]
+        await until(lambda: _lb_policy(mesh), lambda found: found == policy)
+        await until(lambda: versions(mesh, 20), lambda seen: len(seen) == 2)
+
+
+async def _lb_policy(mesh: Mesh) -> str | None:
+    """That of the cluster as Envoy has it; None: the default."""
+    dump = (await mesh.cp.rest.get("/meshes/default/dataplanes/client/xds")).json()
+    return next(
+        each["cluster"].get("lb_policy")
+        for config in dump["configs"]
+        for each in config.get("dynamic_active_clusters", ())
+        if each["cluster"]["name"] == "api"
+    )
+
+
+async def test_affinity_keeps_traffic_near(mesh: Mesh) -> None:
+    url = "/meshes/default/dataplanes/client"
+    original = (await mesh.cp.rest.get(url)).json()
+    near = (await mesh.cp.rest.get(url)).json()
+    near["networking"]["inbound"][0]["tags"]["version"] = "v2"
+    weighted = [{"key": "version", "weight": 1_000_000}]
+    conf = {"localityAwareness": {"localZone": {"affinityTags": weighted}}}
+    assert (await mesh.cp.rest.put(url, json=near)).is_success
+    try:
+        async with applied(mesh, "MeshLoadBalancingStrategy", to_api(conf)):
+            await until(lambda: versions(mesh, 20), lambda seen: set(seen) == {"v2"})
+        await until(lambda: versions(mesh, 20), lambda seen: len(seen) == 2)
+    finally:
+        await mesh.cp.rest.put(url, json=original)

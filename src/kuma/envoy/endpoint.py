@@ -18,14 +18,17 @@ SOCKET_MATCH = "envoy.transport_socket_match"
 
 
 def build_assignment(endpoints: EndpointSet) -> ClusterLoadAssignment:
-    """One group per priority and zone, lower priorities first. Without endpoints the assignment
+    """One group per priority and locality, lower priorities first. Without endpoints the assignment
     is empty and still sent: requests are then refused at once, with 503."""
     made = ClusterLoadAssignment(cluster_name=endpoints.name)
     ordered = sorted(endpoints.endpoints, key=_locality)
-    for (priority, zone), group in groupby(ordered, key=_locality):
-        into = _fill_group(made.endpoints.add(), priority, zone)
-        for endpoint in group:
+    for _, group in groupby(ordered, key=_locality):
+        first, *rest = group
+        into = _fill_group(made.endpoints.add(), first)
+        for endpoint in (first, *rest):
             fill_lb_endpoint(into.lb_endpoints.add(), endpoint)
+    if endpoints.overprovisioning:
+        made.policy.overprovisioning_factor.value = endpoints.overprovisioning
     return made
 
 
@@ -40,14 +43,18 @@ def fill_lb_endpoint(made: LbEndpoint, endpoint: Endpoint) -> None:
         made.health_status = HealthStatus.UNHEALTHY
 
 
-def _locality(endpoint: Endpoint) -> tuple[int, str]:
-    return endpoint.priority, endpoint.zone
+def _locality(endpoint: Endpoint) -> tuple[int, str, str]:
+    return endpoint.priority, endpoint.zone, endpoint.sub_zone
 
 
-def _fill_group(group: LocalityLbEndpoints, priority: int, zone: str) -> LocalityLbEndpoints:
-    group.priority = priority
-    if zone:
-        group.locality.zone = zone
+def _fill_group(group: LocalityLbEndpoints, of: Endpoint) -> LocalityLbEndpoints:
+    group.priority = of.priority
+    if of.zone:
+        group.locality.zone = of.zone
+    if of.sub_zone:
+        group.locality.sub_zone = of.sub_zone
+    if of.locality_weight:
+        group.load_balancing_weight.value = of.locality_weight
     return group
 
 

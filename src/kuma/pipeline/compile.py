@@ -10,6 +10,7 @@ for each of them does not grow with the number of their outbounds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, TypeVar
@@ -183,7 +184,9 @@ class Compiler:
         cluster = self._render(view, _render_destination, destination, ca_path)
         if not isinstance(destination.endpoints, Eds):
             return cluster
-        endpoints = resolve_endpoints(view, destination.service, destination.tags)
+        endpoints = resolve_endpoints(
+            view, destination.service, destination.tags, destination.endpoints.preference
+        )
         return cluster + self._render(view, _render_endpoints, destination.name, endpoints)
 
     def _finished(
@@ -352,7 +355,7 @@ def _render_destination(renderer: Renderer, destination: Destination, ca_path: s
 
 def _render_endpoints(renderer: Renderer, name: str, endpoints: EndpointSet) -> Rendered:
     if endpoints.name != name:
-        endpoints = EndpointSet(name, endpoints.endpoints)
+        endpoints = replace(endpoints, name=name)
     return (renderer.endpoints(endpoints),)
 
 

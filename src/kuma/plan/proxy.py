@@ -2,7 +2,7 @@
 
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
-from kuma.plan.endpoint import Endpoint
+from kuma.plan.endpoint import Endpoint, Preference
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import Protocol
 from kuma.plan.route import Routing
@@ -30,7 +30,10 @@ class Inbound:
 
 @value
 class Eds:
-    """Endpoints come over EDS under the destination's name."""
+    """Endpoints come over EDS under the destination's name, placed as the client prefers; None: as
+    the mesh does for everybody."""
+
+    preference: Preference | None = None
 
 
 @value

@@ -1,14 +1,16 @@
 """Where a service lives, which protocol it speaks, and with which TLS one talks to it.
 
-None of it depends on who asks, so all consumers of a service share it.
+None of it depends on who asks, so all consumers of a service share it; but for the preference that
+policies give to clients, and then all with an equal one share it.
 Source: reference 6.4, 6.5 and 6.7.
 """
 
+from dataclasses import replace
 from functools import reduce
 
 from kuma.kit.derived import derived
 from kuma.plan import names
-from kuma.plan.endpoint import Endpoint, EndpointSet
+from kuma.plan.endpoint import Endpoint, EndpointSet, Preference
 from kuma.plan.protocol import Protocol, common_protocol, parse_protocol
 from kuma.plan.tags import Tags
 from kuma.plan.tls import MutualTls
@@ -22,10 +24,20 @@ _LOCAL, _REMOTE = 0, 1
 
 
 @derived
-def resolve_endpoints(view: MeshView, service: str, tags: Tags) -> EndpointSet:
-    """The ready endpoints of a service that carry `tags`, under their destination's name."""
+def resolve_endpoints(
+    view: MeshView, service: str, tags: Tags, preference: Preference | None = None
+) -> EndpointSet:
+    """The ready endpoints of a service that carry `tags`, under their destination's name; for the
+    clients that have this preference."""
     ready = [each for each in view.service_inbounds(service) if each.ready]
     chosen = [each for each in ready if matches_tags(tags, dict(each.tags))]
+    if preference is not None:
+        preferred = (_preferred(view, each, preference) for each in chosen)
+        return EndpointSet(
+            name=names.destination(service, tags),
+            endpoints=tuple(sorted((each for each in preferred if each), key=_place)),
+            overprovisioning=preference.overprovisioning,
+        )
     by_locality = is_locality_aware(view)
     return EndpointSet(
         name=names.destination(service, tags),
@@ -46,8 +58,32 @@ def _endpoint(view: MeshView, inbound: ServiceInbound, by_locality: bool) -> End
     )
 
 
-def _place(endpoint: Endpoint) -> tuple[int, str, str, int, Tags]:
-    return endpoint.priority, endpoint.zone, endpoint.address, endpoint.port, endpoint.tags
+def _preferred(view: MeshView, inbound: ServiceInbound, preference: Preference) -> Endpoint | None:
+    """None: the client does not want it. What names no zone is in the own one."""
+    tags = dict(inbound.tags)
+    zone = tags.get(well_known.ZONE_TAG, view.zone)
+    plain = Endpoint(inbound.address, inbound.port, inbound.tags, zone=zone)
+    if preference.failovers is None and not preference.affinities:
+        is_remote = preference.is_by_zone and zone != view.zone
+        return replace(plain, priority=_REMOTE if is_remote else _LOCAL)
+    if zone == view.zone:
+        known = {**dict(inbound.labels), **tags}
+        near = (each for each in preference.affinities if known.get(each.key) == each.value)
+        affinity = next(near, None)
+        if affinity is None:
+            return replace(plain, locality_weight=1)
+        sub_zone = f"{affinity.key}={affinity.value}"
+        return replace(plain, sub_zone=sub_zone, locality_weight=affinity.weight)
+    admitting = (each for each in preference.failovers or () if each.admits(zone))
+    failover = next(admitting, None)
+    if failover is None:
+        return None
+    return replace(plain, priority=failover.priority, locality_weight=1)
+
+
+def _place(endpoint: Endpoint) -> tuple[int, str, str, str, int, Tags]:
+    locality = endpoint.priority, endpoint.zone, endpoint.sub_zone
+    return *locality, endpoint.address, endpoint.port, endpoint.tags
 
 
 @derived

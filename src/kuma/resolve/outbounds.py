@@ -11,10 +11,11 @@ from kuma.kit.derived import derived
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
+from kuma.plan.endpoint import Preference
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
-from kuma.plan.tags import Tags
+from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import mutual_tls, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.match import matched_policies
@@ -28,16 +29,20 @@ from kuma.resolve.routes import (
     resolve_backends,
     route_http,
 )
-from kuma.resolve.rules import placement_of, rule_for
+from kuma.resolve.rules import named_policies, placement_of, rule_for
 from kuma.resolve.subject import Subject
 from kuma.resolve.view import MeshView
+from kuma.resources.kinds.dataplane import DataplaneSpec
+from kuma.resources.resource import Resource
 
 
 @value
 class Client:
-    """A proxy as the policies of destinations see it: for each kind, those that apply to it."""
+    """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
+    its tags those that they ask for."""
 
     policies: tuple[tuple[str, tuple[str, ...]], ...]
+    tags: Tags = ()
 
     def names(self, kind: str) -> tuple[str, ...]:
         return dict(self.policies).get(kind, ())
@@ -116,6 +121,31 @@ def client_of(view: MeshView, subject: Subject) -> Client:
     kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
     found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
     return Client(tuple((kind, policies) for kind, policies in found if policies))
+
+
+def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[DataplaneSpec]) -> Client:
+    """Labels stand in for tags that are not there. Of several values of a tag the least is taken."""
+    keys = _asked_tags(view, client)
+    if not keys:
+        return client
+    found: dict[str, str] = {}
+    for key in keys:
+        values = [tags[key] for tags in dataplane.spec.tag_sets() if key in tags]
+        if values or key in dataplane.labels:
+            found[key] = min(values) if values else dataplane.labels[key]
+    return replace(client, tags=as_tags(found))
+
+
+@derived
+def _asked_tags(view: MeshView, client: Client) -> frozenset[str]:
+    return frozenset(
+        tag
+        for kind, policies in client.policies
+        if (asked := placement_of(view, kind).asked_tags) is not None
+        for policy in named_policies(view, kind, policies)
+        for item in getattr(policy.spec, "to", None) or ()
+        for tag in asked(item.default)
+    )
 
 
 @derived
@@ -206,11 +236,22 @@ def reached(view: MeshView, client: Client, service: str, tags: Tags) -> Reached
         service=service,
         protocol=service_protocol(view, service),
         tags=tags,
-        endpoints=Eds() if outside is None else Resolved(outside.endpoints),
+        endpoints=Eds(_preference(view, client, service))
+        if outside is None
+        else Resolved(outside.endpoints),
         tls=mutual_tls(view, service, tags) if outside is None else outside.tls,
         conf=_conf(view, client, service, lambda placement: placement.on_destination),
     )
     return Reached(made, () if outside is None else outside.diagnostics)
+
+
+def _preference(view: MeshView, client: Client, service: str) -> Preference | None:
+    """None: no policy says which endpoints of the service the client would rather use."""
+    for kind, policies in client.policies:
+        prefer = placement_of(view, kind).preference
+        if prefer is not None and (rule := rule_for(view, kind, policies, service, "")):
+            return prefer(rule.conf, client.tags, view.zone)
+    return None
 
 
 def _routing_rule(

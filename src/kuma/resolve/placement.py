@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kuma.kit.value import value
+from kuma.plan.endpoint import Preference
 from kuma.plan.origin import Origin
 from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
+from kuma.plan.tags import Tags
 from kuma.resources.kind import Kind
 from kuma.resources.match import Match
 from kuma.resources.spec import SpecModel
@@ -94,7 +96,8 @@ class Placement:
     """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
     inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
     `rules`, whose one `default` is about the proxy as a whole. `http_routes` and `tcp_backends` make
-    routes."""
+    routes. `preference` says which endpoints a client with certain tags, in a certain zone, would
+    rather use; the tags that it looks at are those that `asked_tags` names."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -103,6 +106,8 @@ class Placement:
     on_destination: bool = False
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
+    preference: Callable[[SpecModel, Tags, str], Preference] | None = None
+    asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
     tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None

@@ -24,6 +24,7 @@ from kuma.resolve.outbounds import (
     SendingSide,
     client_of,
     sending_side,
+    with_asked_tags,
 )
 from kuma.resolve.rules import proxy_rule
 from kuma.resolve.subject import Subject, subject_of
@@ -87,7 +88,7 @@ def sender_of(view: MeshView, name: str, features: tuple[str, ...] = ()) -> Send
     if dataplane is None or subject is None:
         return None
     return Sender(
-        client=client_of(view, subject),
+        client=with_asked_tags(view, client_of(view, subject), dataplane),
         outbounds=declared_outbounds(view, name).outbounds,
         binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
         conf=proxy_conf(view, subject),

@@ -28,7 +28,8 @@ SERVICE_LESS_PORT = 49151
 
 @value
 class ServiceInbound:
-    """An inbound as its callers see it: at `address:port`. Sorted by dataplane and section."""
+    """An inbound as its callers see it: at `address:port`. Sorted by dataplane and section.
+    `labels` are those of its Dataplane."""
 
     dataplane: str
     section: str
@@ -37,6 +38,7 @@ class ServiceInbound:
     tags: Tags
     protocol: str
     ready: bool
+    labels: Tags = ()
 
 
 class MeshView(Protocol):
@@ -81,6 +83,7 @@ def index_inbounds(
 ) -> Iterator[tuple[str, ServiceInbound]]:
     """The services of a dataplane, each with the inbound that serves it."""
     networking = dataplane.spec.networking
+    labels = as_tags(dataplane.labels)
     for inbound in networking.inbound:
         if not inbound.service or inbound.state is InboundState.IGNORED:
             continue
@@ -97,6 +100,7 @@ def index_inbounds(
                 tags=as_tags(inbound.tags),
                 protocol=inbound.declared_protocol,
                 ready=inbound.is_ready,
+                labels=labels,
             ),
         )
 
