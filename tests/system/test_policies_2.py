@@ -67,6 +67,12 @@ class World:
     async def echoes(self, count: int = 6) -> set[str]:
         return {await echo(self.client.ports["db"], "x") for _ in range(count)}
 
+    async def listener_updates(self) -> int:
+        """How often a listener of the server was changed."""
+        names = {f"listener_manager.listener_{each}" for each in ("modified", "in_place_updated")}
+        counted = await self.cp.stats("server", "listener_manager.listener_")
+        return sum(counted[name] for name in names)
+
     @asynccontextmanager
     async def applied(
         self, kind: str, spec: dict[str, Any], name: str = "under-test"
@@ -233,12 +239,12 @@ async def test_one_client_is_free_of_the_limit_of_all_others(world: World) -> No
 
 
 async def test_a_limit_for_requests_touches_no_listener(world: World) -> None:
-    before = await world.cp.stats("server", "listener_manager.listener_")
+    before = await world.listener_updates()
     async with world.applied("MeshRateLimit", limiting(requests(1))):
         await until(world.get, lambda answer: answer.status_code == 429)
     await until(world.get, lambda answer: answer.status_code == 200)
 
-    assert await world.cp.stats("server", "listener_manager.listener_") == before
+    assert await world.listener_updates() == before
 
 
 async def test_connections_over_the_rate_are_closed(world: World) -> None:
@@ -247,3 +253,102 @@ async def test_connections_over_the_rate_are_closed(world: World) -> None:
         await until(world.echoes, lambda seen: seen == {""})
         assert await world.statuses(5) == {200: 5}
     await until(world.echoes, lambda seen: seen == {"one x", "two x"})
+
+
+# MeshFaultInjection
+
+ABORT = {"abort": {"httpStatus": 418, "percentage": 100}}
+
+
+def injecting(*faults: dict[str, Any], **of: Any) -> dict[str, Any]:
+    """For all, or for the clients that `matches` or `client` speaks of."""
+    default = {"http": [*faults]}
+    if "client" in of:
+        return {"targetRef": API, "from": [{"targetRef": of["client"], "default": default}]}
+    return {"targetRef": API, "rules": [{"default": default, **of}]}
+
+
+async def test_requests_are_aborted_with_the_status_of_the_policy(world: World) -> None:
+    async with world.applied("MeshFaultInjection", injecting(ABORT)):
+        await until(world.get, lambda answer: answer.status_code == 418)
+        assert await world.statuses(10) == {418: 10}
+        assert await world.calls.hello("you") == "hello you"
+    await until(world.get, lambda answer: answer.status_code == 200)
+
+
+async def test_a_share_of_the_requests_is_aborted(world: World) -> None:
+    half = {"abort": {"httpStatus": 418, "percentage": "50.5"}}
+    async with world.applied("MeshFaultInjection", injecting(half)):
+        await until(world.get, lambda answer: answer.status_code == 418)
+        seen = await world.statuses(100)
+        assert 20 <= seen[418] <= 80
+        assert seen[200] == 100 - seen[418]
+
+
+async def test_several_faults_hit_one_after_another(world: World) -> None:
+    never = {"abort": {"httpStatus": 500, "percentage": 0}}
+    async with world.applied("MeshFaultInjection", injecting(never, {}, ABORT)):
+        await until(world.get, lambda answer: answer.status_code == 418)
+        assert await world.statuses(10) == {418: 10}
+
+
+async def test_requests_wait(world: World) -> None:
+    delay = {"delay": {"value": "150ms", "percentage": 100}}
+
+    async def took() -> float:
+        return (await world.get()).elapsed.total_seconds()
+
+    async with world.applied("MeshFaultInjection", injecting(delay)):
+        await until(took, lambda seconds: seconds >= 0.15)
+    await until(took, lambda seconds: seconds < 0.15)
+
+
+async def test_answers_are_sent_slowly(world: World) -> None:
+    """64 KiB in a second: the body has 8, and the first part of it is not held back."""
+    slow = {"responseBandwidth": {"limit": "64kbps", "percentage": 100}}
+
+    async def took() -> float:
+        return (await world.get(f"/{'x' * 8192}")).elapsed.total_seconds()
+
+    async with world.applied("MeshFaultInjection", injecting(slow)):
+        await until(took, lambda seconds: seconds > 0.06)
+    await until(took, lambda seconds: seconds < 0.06)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"matches": [OTHER]},
+        {"client": {"kind": "MeshService", "name": "other"}},
+        {"client": {"kind": "MeshSubset", "tags": {"team": "other"}}},
+        {"client": {"kind": "MeshServiceSubset", "name": "other", "tags": {"team": "*"}}},
+    ],
+    ids=str,
+)
+async def test_only_the_clients_that_are_meant_have_faults(
+    world: World, of: dict[str, Any]
+) -> None:
+    async with world.applied("MeshFaultInjection", injecting(ABORT, **of)):
+        await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 418)
+        assert await world.statuses(10) == {200: 10}
+    await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 200)
+
+
+async def test_a_client_cannot_say_that_it_is_another(world: World) -> None:
+    forged = {"x-kuma-client-uris": "spiffe://default/other", "x-kuma-tags": "&team=other&"}
+    async with world.applied("MeshFaultInjection", injecting(ABORT, matches=[OTHER])):
+        await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 418)
+        answer = await world.http.get(world.client.url("api"), headers=forged)
+    await until(lambda: world.get(of=world.other), lambda found: found.status_code == 200)
+
+    assert answer.status_code == 200
+    assert not {*forged} & {*answer.json()["headers"]}
+
+
+async def test_a_fault_for_all_touches_no_listener(world: World) -> None:
+    before = await world.listener_updates()
+    async with world.applied("MeshFaultInjection", injecting(ABORT)):
+        await until(world.get, lambda answer: answer.status_code == 418)
+    await until(world.get, lambda answer: answer.status_code == 200)
+
+    assert await world.listener_updates() == before

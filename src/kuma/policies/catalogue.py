@@ -4,6 +4,7 @@ from typing import Any
 
 from kuma.policies import (
     meshcircuitbreaker,
+    meshfaultinjection,
     meshhealthcheck,
     meshhttproute,
     meshloadbalancingstrategy,
@@ -12,6 +13,7 @@ from kuma.policies import (
     meshretry,
     meshtcproute,
     meshtimeout,
+    meshtrace,
     meshtrafficpermission,
 )
 from kuma.resources.kind import Kind
@@ -22,6 +24,8 @@ POLICIES: tuple[Kind[Any], ...] = (
     meshhttproute.KIND,
     meshtcproute.KIND,
     meshloadbalancingstrategy.KIND,
+    meshtrace.KIND,
+    meshfaultinjection.KIND,
     meshratelimit.KIND,
     meshtimeout.KIND,
     meshtrafficpermission.KIND,

@@ -3,6 +3,7 @@ whoever only needs the kinds does not load resolution.
 """
 
 from kuma.policies.meshcircuitbreaker.placement import PLACEMENT as CIRCUIT_BREAKER
+from kuma.policies.meshfaultinjection.placement import PLACEMENT as FAULT_INJECTION
 from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
 from kuma.policies.meshloadbalancingstrategy.placement import PLACEMENT as LOAD_BALANCING
@@ -11,6 +12,7 @@ from kuma.policies.meshratelimit.placement import PLACEMENT as RATE_LIMIT
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
 from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
 from kuma.policies.meshtimeout.placement import PLACEMENT as TIMEOUT
+from kuma.policies.meshtrace.placement import PLACEMENT as TRACE
 from kuma.policies.meshtrafficpermission.placement import PLACEMENT as PERMISSION
 from kuma.resolve.placement import Placement
 
@@ -18,6 +20,8 @@ PLACEMENTS: tuple[Placement, ...] = (
     HTTP_ROUTE,
     TCP_ROUTE,
     LOAD_BALANCING,
+    TRACE,
+    FAULT_INJECTION,
     RATE_LIMIT,
     TIMEOUT,
     PERMISSION,
