@@ -31,3 +31,10 @@ def derived(compute: Callable[Concatenate[V, P], R]) -> Callable[Concatenate[V, 
         return cast("R", view.derive(compute, args))
 
     return ask
+
+
+@derived
+def shared(view: Derives, value: Any) -> Any:
+    """The first of all values that equal this one, for as long as somebody uses it. What many derive
+    alike is then held once, and compared by a glance."""
+    return value

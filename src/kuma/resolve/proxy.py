@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from kuma.kit.derived import derived
+from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
@@ -87,12 +87,16 @@ def sender_of(view: MeshView, name: str, features: tuple[str, ...] = ()) -> Send
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
         return None
-    return Sender(
-        client=with_asked_tags(view, client_of(view, subject), dataplane),
-        outbounds=declared_outbounds(view, name).outbounds,
-        binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
-        conf=proxy_conf(view, subject),
+    sender: Sender = shared(
+        view,
+        Sender(
+            client=with_asked_tags(view, client_of(view, subject), dataplane),
+            outbounds=declared_outbounds(view, name).outbounds,
+            binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
+            conf=proxy_conf(view, subject),
+        ),
     )
+    return sender
 
 
 @derived
@@ -196,7 +200,7 @@ def declared_outbounds(view: MeshView, name: str) -> Declared:
         for index, each in enumerate(outbounds)
         if each.backend_ref is not None
     ]
-    return Declared(tuple(made), tuple(diagnostics))
+    return Declared(shared(view, tuple(made)), tuple(diagnostics))
 
 
 def _subset(tags: Mapping[str, str]) -> Tags:
