@@ -19,6 +19,9 @@ from envoy.config.core.v3.config_source_pb2 import ApiConfigSource
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.config.trace.v3.datadog_pb2 import DatadogConfig
+from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
+from envoy.config.trace.v3.zipkin_pb2 import ZipkinConfig
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
@@ -37,6 +40,7 @@ from kuma.plan.secret import SecretBytes
 
 ADS_CLUSTER = "ads_cluster"
 _CONTEXTS = (UpstreamTlsContext, DownstreamTlsContext)
+_TRACERS = (ZipkinConfig, DatadogConfig, OpenTelemetryConfig)
 
 
 def a_bootstrap() -> Bootstrap:
@@ -69,6 +73,7 @@ def add_static(
             case Listener():
                 _inline_routes(message, routes)
                 _inline_secrets(message, secrets, apart)
+                _rename_collectors(message, apart)
                 if apart:
                     message.address.socket_address.port_value = 1 + len(static.listeners)
                 message.name = apart + message.name
@@ -102,6 +107,28 @@ def _inline_routes(listener: Listener, routes: Mapping[str, RouteConfiguration])
     for chain in listener.filter_chains:
         for each in chain.filters:
             _edit(each.typed_config, (HttpConnectionManager,), put)
+
+
+def _rename_collectors(listener: Listener, apart: str) -> None:
+    """Envoy looks at once for the cluster that spans are sent to."""
+
+    def rename(tracer: Message) -> None:
+        if isinstance(tracer, OpenTelemetryConfig):
+            tracer.grpc_service.envoy_grpc.cluster_name = (
+                apart + tracer.grpc_service.envoy_grpc.cluster_name
+            )
+        else:
+            assert isinstance(tracer, ZipkinConfig | DatadogConfig)
+            tracer.collector_cluster = apart + tracer.collector_cluster
+
+    def within(manager: Message) -> None:
+        assert isinstance(manager, HttpConnectionManager)
+        if manager.HasField("tracing"):
+            _edit(manager.tracing.provider.typed_config, _TRACERS, rename)
+
+    for chain in listener.filter_chains:
+        for each in chain.filters:
+            _edit(each.typed_config, (HttpConnectionManager,), within)
 
 
 def _inline_secrets(message: Listener | Cluster, known: set[str], apart: str) -> None:

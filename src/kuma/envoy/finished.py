@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     OUTBOUND = "outbound"
     ADMIN = "admin"
     SECRETS = "secrets"
+    TRACE = "mesh-trace"
     ADDED_CLUSTER = "proxy-template-modifications"
     ADDED_LISTENER = "mesh-proxy-patch"
 

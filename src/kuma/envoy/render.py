@@ -45,6 +45,11 @@ class Renderer:
         routes = self._routes(outbound)
         return as_resource(TypeUrl.LISTENER, made.name, made), routes
 
+    def beside(self, part: Inbound | Outbound) -> tuple[EnvoyResource, ...]:
+        """Clusters that the listener of a part needs for itself."""
+        found = {each.name: each for shaper in self._shapers for each in shaper.beside(part)}
+        return tuple(as_resource(TypeUrl.CLUSTER, name, each) for name, each in found.items())
+
     def destination(self, destination: Destination, *, system_ca_path: str = "") -> EnvoyResource:
         """The cluster. `system_ca_path` is read only for a destination with TLS to the outside."""
         upstream = cluster.build_destination(destination, system_ca_path=system_ca_path)
@@ -79,11 +84,12 @@ class Renderer:
         """`conf` is that of the whole plan; without one nothing needs finishing."""
         return self._finish((made,), conf)
 
-    def added(self, conf: Slots) -> Finished:
+    def added(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
         """What `conf` asks for beside the parts of the plan. Under a name in use it replaces."""
         found = Finished(())
         for shaper in self._shapers:
-            before, more = self._finish_with(shaper, found.made, conf), shaper.add(conf)
+            before = self._finish_with(shaper, found.made, conf)
+            more = shaper.add(conf, system_ca_path=system_ca_path)
             problems = (*found.problems, *before.problems, *more.problems)
             found = Finished((*before.made, *more.made), problems)
         return found

@@ -7,6 +7,7 @@ they were built from: a shaper reads its configuration from the plan's slots and
 searches. Hooks are called also where a policy has no configuration, since some have defaults.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -85,10 +86,16 @@ class Shaper:
 
     def destination_cluster(self, upstream: Upstream, destination: Destination) -> None: ...
 
+    def beside(self, part: Inbound | Outbound) -> Iterable[Cluster]:
+        """Clusters that what a policy put into the listener of a part needs. The same name stands for
+        the same cluster in all parts of all proxies."""
+        return ()
+
     def finish(self, made: Made, conf: Slots) -> Finished:
         """The last hook, with what the whole plan carries; not called where it carries nothing."""
         return Finished((made,))
 
-    def add(self, conf: Slots) -> Finished:
-        """Resources beside those that the plan asks for. Under a name in use they replace."""
+    def add(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
+        """Resources beside those that the plan asks for. Under a name in use they replace.
+        `system_ca_path` is that of the CAs of the proxy's machine."""
         return Finished(())

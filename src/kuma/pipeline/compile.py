@@ -93,7 +93,8 @@ class Compiler:
         """The configuration over another view ("what if"), without a certificate."""
         sender = sender_of(view, name, traits.features)
         conf = EMPTY if sender is None else sender.conf
-        own = as_snapshot(self._resources(view, self._made_own(view, name, traits, None), conf))
+        made = self._made_own(view, name, traits, None)
+        own = as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
         if sender is None:
             return own
         made = self._made_shared(view, sender, traits.system_ca_path)
@@ -105,9 +106,10 @@ class Compiler:
         sender = sender_of(view, name, traits.features)
         if sender is None or not sender.conf.items:
             return ()
+        ca_path = traits.system_ca_path
         own = self._made_own(view, name, traits, None)
-        made = chain(own, self._made_shared(view, sender, traits.system_ca_path))
-        finished = [*self._finish(view, sender.conf, made), self._added(view, sender.conf)]
+        made = chain(own, self._made_shared(view, sender, ca_path))
+        finished = [*self._finish(view, sender.conf, made), self._added(view, sender.conf, ca_path)]
         return tuple(dict.fromkeys(each for found in finished for each in found.problems))
 
     def authority(self, mesh: str) -> CertificateAuthority:
@@ -120,15 +122,16 @@ class Compiler:
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         issued: Issued | None = self._engine.read(certificate_input(key))
         made = self._made_own(view, key.name, traits, issued)
-        return as_snapshot(self._resources(view, made, conf_of(view, key.name)))
+        conf = conf_of(view, key.name)
+        return as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
 
     def _resources(
-        self, view: MeshView, made: Iterable[Made], conf: Slots
+        self, view: MeshView, made: Iterable[Made], conf: Slots, ca_path: str
     ) -> Iterator[EnvoyResource]:
         """What is added by policies is the proxy's own, so that it comes over what is shared."""
         if not conf.items:
             return (each.resource for each in made)
-        added = (each.resource for each in self._added(view, conf).made)
+        added = (each.resource for each in self._added(view, conf, ca_path).made)
         return chain(self._finished(view, made, conf), added)
 
     def _over_shared(
@@ -206,8 +209,8 @@ class Compiler:
             else:
                 yield self._query(view, _finish, each, conf)
 
-    def _added(self, view: MeshView, conf: Slots) -> Finished:
-        return self._query(view, _add, conf)
+    def _added(self, view: MeshView, conf: Slots, ca_path: str) -> Finished:
+        return self._query(view, _add, conf, ca_path)
 
     def _certificate(self, identity: Identity, issued: Issued) -> EnvoyResource:
         """The proxy's own: shared with nobody, so not remembered apart."""
@@ -336,17 +339,18 @@ def _finish(renderer: Renderer, made: Made, conf: Slots) -> Finished:
     return renderer.finish(made, conf)
 
 
-def _add(renderer: Renderer, conf: Slots) -> Finished:
-    return renderer.added(conf)
+def _add(renderer: Renderer, conf: Slots, ca_path: str) -> Finished:
+    return renderer.added(conf, system_ca_path=ca_path)
 
 
 def _render_inbound(renderer: Renderer, inbound: Inbound) -> Rendered:
-    return renderer.inbound(inbound)
+    return (*renderer.inbound(inbound), *renderer.beside(inbound))
 
 
 def _render_outbound(renderer: Renderer, outbound: Outbound) -> Rendered:
     listener, routes = renderer.outbound(outbound)
-    return (listener,) if routes is None else (listener, routes)
+    made = (listener,) if routes is None else (listener, routes)
+    return (*made, *renderer.beside(outbound))
 
 
 def _render_destination(renderer: Renderer, destination: Destination, ca_path: str) -> Rendered:

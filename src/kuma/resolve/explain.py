@@ -96,7 +96,7 @@ def _explain_kind(
         if found := inbound_rules(view, kind, names).by_match:
             matches = [_inbound_rule(rule, meta) for rule in found]
             by_match.append({"inbound": _inbound(inbound), "rules": matches})
-    whole = None if placement.on_proxy is None else proxy_rule(view, kind, matched.names)
+    whole = proxy_rule(view, kind, matched.names) if placement.is_about_proxies else None
     if not (whole or sending.rules or resources or by_tags or by_match):
         return None
     return {

@@ -11,6 +11,7 @@ from typing import Any
 from kuma.kit.value import value
 from kuma.plan.endpoint import Preference
 from kuma.plan.origin import Origin
+from kuma.plan.reporter import Reporter
 from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
 from kuma.plan.tags import Tags
 from kuma.resources.kind import Kind
@@ -95,9 +96,11 @@ class RouteDraft:
 class Placement:
     """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
     inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
-    `rules`, whose one `default` is about the proxy as a whole. `http_routes` and `tcp_backends` make
-    routes. `preference` says which endpoints a client with certain tags, in a certain zone, would
-    rather use; the tags that it looks at are those that `asked_tags` names."""
+    `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
+    proxy also has to say who it is, and then shares only with those that say the same.
+    `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
+    certain tags, in a certain zone, would rather use; the tags that it looks at are those that
+    `asked_tags` names."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -106,6 +109,7 @@ class Placement:
     on_destination: bool = False
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
+    on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     only_with_tls: bool = False
@@ -116,3 +120,8 @@ class Placement:
     @property
     def name(self) -> str:
         return self.kind.name
+
+    @property
+    def is_about_proxies(self) -> bool:
+        """Whether the kind has one `default`, about the proxy as a whole."""
+        return self.on_proxy is not None or self.on_reporter is not None

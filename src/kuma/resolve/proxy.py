@@ -14,9 +14,11 @@ from kuma.plan.proxy import (
     Inbound,
     ProxyPlan,
 )
+from kuma.plan.reporter import Reporter
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
+from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.outbounds import (
     Client,
@@ -26,13 +28,16 @@ from kuma.resolve.outbounds import (
     sending_side,
     with_asked_tags,
 )
-from kuma.resolve.rules import proxy_rule
+from kuma.resolve.placement import Rule
+from kuma.resolve.rules import placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kri import Kri
 
 BIND_OUTBOUNDS = "feature-bind-outbounds"
+UNKNOWN_SERVICE = "unknown"
 
 
 @value
@@ -93,7 +98,7 @@ def sender_of(view: MeshView, name: str, features: tuple[str, ...] = ()) -> Send
             client=with_asked_tags(view, client_of(view, subject), dataplane),
             outbounds=declared_outbounds(view, name).outbounds,
             binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
-            conf=proxy_conf(view, subject),
+            conf=conf_of(view, name),
         ),
     )
     return sender
@@ -128,10 +133,45 @@ def proxy_conf(view: MeshView, subject: Subject) -> Slots:
     return slots
 
 
+@derived
+def reporting_rules(view: MeshView, subject: Subject) -> tuple[tuple[str, Rule], ...]:
+    """What policies say of how the proxy reports its traffic, by kind."""
+    found = (
+        (each.name, proxy_rule(view, each.name, matched_policies(view, each.name, subject).names))
+        for each in view.placements
+        if each.on_reporter is not None
+    )
+    return tuple((kind, rule) for kind, rule in found if rule is not None)
+
+
 def conf_of(view: MeshView, name: str) -> Slots:
-    """The same, of the Dataplane `name`."""
+    """Everything that policies say of the Dataplane `name` as a whole."""
     subject = subject_of(view, name)
-    return EMPTY if subject is None else proxy_conf(view, subject)
+    if subject is None:
+        return EMPTY
+    slots = proxy_conf(view, subject)
+    for kind, rule in reporting_rules(view, subject):
+        place, reporter = placement_of(view, kind).on_reporter, reporter_of(view, name)
+        for conf in () if place is None else place(rule, reporter):
+            slots = slots.put(conf)
+    return slots
+
+
+@derived
+def reporter_of(view: MeshView, name: str) -> Reporter:
+    """Source: seen in the tags and service names that Kuma's proxies report."""
+    dataplane = view.dataplane(name)
+    labels = {} if dataplane is None else dataplane.labels
+    tag_sets = () if dataplane is None else dataplane.spec.tag_sets()
+    services = {tags[well_known.SERVICE_TAG] for tags in tag_sets if well_known.SERVICE_TAG in tags}
+    workload = labels.get(well_known.WORKLOAD, "")
+    namespace = labels.get(well_known.K8S_NAMESPACE, "")
+    return Reporter(
+        mesh=view.mesh_name,
+        zone=view.zone,
+        service=min(services, default=UNKNOWN_SERVICE),
+        workload=str(Kri("wl", view.mesh_name, view.zone, namespace, workload)) if workload else "",
+    )
 
 
 @derived
@@ -157,6 +197,9 @@ def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
             continue
         interface = networking.interface_of(inbound)
         behaviour = receiving(view, subject, position)
+        conf = behaviour.conf
+        if behaviour.tells_proxy and (logged := logged_as(view, name)) is not None:
+            conf = conf.put(logged)
         made.append(
             Inbound(
                 section=inbound.section_name,
@@ -169,7 +212,7 @@ def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
                 tags=as_tags(inbound.tags),
                 tls=behaviour.tls,
                 bind=not _is_redirected(dataplane.spec),
-                conf=behaviour.conf,
+                conf=conf,
             )
         )
     return tuple(sorted(made, key=lambda each: (each.address, each.port)))

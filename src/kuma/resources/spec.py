@@ -165,9 +165,13 @@ Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
 
 
 def parse_decimal(raw: int | str) -> Decimal | None:
-    """The number in an IntOrString; None if the text is not a number."""
+    """The number in an IntOrString; None if the text is not a number. Spaces and underscores, which
+    Python reads over, are none of a number."""
+    text = str(raw)
+    if "_" in text or text != text.strip():
+        return None
     try:
-        number = Decimal(str(raw))
+        number = Decimal(text)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

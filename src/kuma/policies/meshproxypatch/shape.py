@@ -74,7 +74,7 @@ class ProxyPatchShaper(Shaper):
             return Finished((made,))
         return _run(found.patches, made)
 
-    def add(self, conf: Slots) -> Finished:
+    def add(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
         """What is added meets the modifications that follow."""
         found = conf.get(Patches)
         patches = found.patches if found is not None else ()

@@ -1,0 +1,22 @@
+"""MeshTrace: proxies report a span for every request, to Zipkin, Datadog or OpenTelemetry."""
+
+from kuma.policies.meshtrace.deprecations import deprecated_settings
+from kuma.policies.meshtrace.model import MeshTraceSpec
+from kuma.policies.meshtrace.validate import validate
+from kuma.policies.synchronization import POLICY
+from kuma.resources.kind import Kind, PolicyTraits, Scope
+
+KIND = Kind(
+    name="MeshTrace",
+    plural="MeshTraces",
+    scope=Scope.MESH,
+    spec=MeshTraceSpec,
+    path="meshtraces",
+    argument="meshtrace",
+    short="mtr",
+    display_plural="Mesh Traces",
+    sync=POLICY,
+    policy=PolicyTraits(order=700),
+    validate=validate,
+    deprecations=deprecated_settings,
+)

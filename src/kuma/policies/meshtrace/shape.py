@@ -1,0 +1,215 @@
+"""Trace -> tracing of every connection manager of a proxy, and the cluster of the collector.
+
+    listener: connection manager ── span ──> cluster meshtrace:<provider> ──> collector
+
+Differs from Kuma: the collector's certificate is verified, against the CAs of the proxy's machine;
+and `type` alone says which backend is used, where several are described.
+Source: names and tags as seen in Kuma's configuration.
+https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from envoy.config.core.v3.base_pb2 import OUTBOUND, TrafficDirection
+from envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.trace.v3.datadog_pb2 import DatadogConfig
+from envoy.config.trace.v3.http_tracer_pb2 import Tracing
+from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
+from envoy.config.trace.v3.zipkin_pb2 import ZipkinConfig
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from kuma.envoy.cluster import build_destination, finish
+from kuma.envoy.endpoint import SERVICE
+from kuma.envoy.finished import Finished, Made, Purpose
+from kuma.envoy.listener import CONNECTION_MANAGER, TAGS_METADATA
+from kuma.envoy.message import as_resource, pack
+from kuma.envoy.shaper import Shaper
+from kuma.envoy.snapshot import TypeUrl
+from kuma.kit.slots import Slots
+from kuma.plan import names
+from kuma.plan.endpoint import Endpoint
+from kuma.plan.protocol import Protocol
+from kuma.plan.proxy import Destination, Resolved
+from kuma.plan.reporter import Reporter
+from kuma.plan.tls import ExternalTls
+from kuma.policies.meshtrace.collector import HTTPS, parse_endpoint, parse_url
+from kuma.policies.meshtrace.model import (
+    Backend,
+    BackendType,
+    Tag,
+    Trace,
+    TraceConf,
+    ZipkinBackend,
+    ZipkinVersion,
+)
+from kuma.resources.spec import IntOrString, parse_decimal
+
+TRACED = frozenset({Purpose.INBOUND, Purpose.OUTBOUND})
+_PROVIDERS: Mapping[BackendType, str] = {
+    BackendType.ZIPKIN: "zipkin",
+    BackendType.DATADOG: "datadog",
+    BackendType.OPEN_TELEMETRY: "opentelemetry",
+}
+_VERSIONS = {
+    ZipkinVersion.HTTP_JSON: ZipkinConfig.HTTP_JSON,
+    ZipkinVersion.HTTP_PROTO: ZipkinConfig.HTTP_PROTO,
+}
+_Tracing = HttpConnectionManager.Tracing
+
+
+class TraceShaper(Shaper):
+    def finish(self, made: Made, conf: Slots) -> Finished:
+        trace = conf.get(Trace)
+        if trace is None or made.purpose not in TRACED:
+            return Finished((made,))
+        if made.resource.type_url is not TypeUrl.LISTENER:
+            return Finished((made,))
+        listener = Listener.FromString(made.resource.body)
+        if not trace_listener(listener, trace):
+            return Finished((made,))
+        resource = as_resource(TypeUrl.LISTENER, listener.name, listener)
+        return Finished((Made(made.purpose, resource),))
+
+    def add(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
+        trace = conf.get(Trace)
+        collector = None if trace is None else build_collector(trace.backend)
+        if collector is None:
+            return Finished(())
+        upstream = build_destination(collector, system_ca_path=system_ca_path)
+        upstream.cluster.alt_stat_name = names.statistic(collector.name)
+        resource = as_resource(TypeUrl.CLUSTER, collector.name, finish(upstream))
+        return Finished((Made(Purpose.TRACE, resource),))
+
+
+def trace_listener(listener: Listener, trace: Trace) -> bool:
+    """Whether there was anything to trace: what is not HTTP has no spans."""
+    is_traced = False
+    for chain in listener.filter_chains:
+        for each in chain.filters:
+            if each.name == CONNECTION_MANAGER:
+                manager = HttpConnectionManager.FromString(each.typed_config.value)
+                manager.tracing.CopyFrom(build_tracing(trace, _service_of(listener, trace)))
+                each.typed_config.CopyFrom(pack(manager))
+                is_traced = True
+    return is_traced
+
+
+def build_collector(backend: Backend) -> Destination | None:
+    """None: there is nothing to connect to, which validation refuses."""
+    name = _cluster_name(backend)
+    if backend.open_telemetry is not None and backend.type is BackendType.OPEN_TELEMETRY:
+        found = parse_endpoint(backend.open_telemetry.endpoint)
+        if found is None:
+            return None
+        at_endpoint = Resolved((Endpoint(found.host, found.port),))
+        return Destination(name, name, Protocol.GRPC, endpoints=at_endpoint)
+    chosen = backend.zipkin if backend.type is BackendType.ZIPKIN else backend.datadog
+    url = None if chosen is None else parse_url(chosen.url)
+    if url is None:
+        return None
+    return Destination(
+        name,
+        name,
+        Protocol.HTTP,
+        endpoints=Resolved((Endpoint(url.host, url.port_number),)),
+        tls=ExternalTls(server_name=url.host) if url.scheme == HTTPS else None,
+    )
+
+
+def build_tracing(trace: Trace, service: str) -> _Tracing:
+    """`service` is what Datadog knows the reporting service as."""
+    made = _Tracing(
+        spawn_upstream_span=BoolValue(value=False),
+        custom_tags=_custom_tags(trace.conf, trace.reporter),
+        provider=_provider(trace.backend, trace.reporter, service),
+    )
+    sampling = trace.conf.sampling
+    if sampling is not None:
+        for field, share in (
+            (made.overall_sampling, sampling.overall),
+            (made.client_sampling, sampling.client),
+            (made.random_sampling, sampling.random),
+        ):
+            if share is not None:
+                field.SetInParent()
+                field.value = _percent(share)
+    return made
+
+
+def _service_of(listener: Listener, trace: Trace) -> str:
+    service, datadog = trace.reporter.service, trace.backend.datadog
+    if datadog is None or not datadog.split_service:
+        return service
+    parts = [service, TrafficDirection.Name(listener.traffic_direction)]
+    if listener.traffic_direction == OUTBOUND:
+        parts.append(listener.metadata.filter_metadata[TAGS_METADATA].fields[SERVICE].string_value)
+    return "_".join(parts)
+
+
+def _provider(backend: Backend, reporter: Reporter, service: str) -> Tracing.Http | None:
+    cluster = _cluster_name(backend)
+    config: Message
+    match backend:
+        case Backend(type=BackendType.ZIPKIN, zipkin=ZipkinBackend() as zipkin):
+            config = _zipkin(zipkin, cluster)
+        case Backend(type=BackendType.DATADOG):
+            config = DatadogConfig(collector_cluster=cluster, service_name=service)
+        case _:
+            grpc = GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=cluster))
+            config = OpenTelemetryConfig(grpc_service=grpc, service_name=reporter.service)
+    name = f"envoy.tracers.{_PROVIDERS[backend.type]}"
+    return Tracing.Http(name=name, typed_config=pack(config))
+
+
+def _zipkin(backend: ZipkinBackend, cluster: str) -> ZipkinConfig:
+    url = parse_url(backend.url)
+    return ZipkinConfig(
+        collector_cluster=cluster,
+        collector_endpoint="" if url is None else url.zipkin_target,
+        collector_hostname="" if url is None else url.authority,
+        collector_endpoint_version=_VERSIONS[backend.api_version],
+        trace_id_128bit=backend.trace_id128bit,
+        shared_span_context=BoolValue(value=backend.shared_span_context),
+    )
+
+
+def _custom_tags(conf: TraceConf, reporter: Reporter) -> Iterator[CustomTag]:
+    """Those of the user go before the proxy's own of the same name."""
+    named = conf.tags or ()
+    yield from map(_custom_tag, named)
+    taken = {tag.name for tag in named}
+    for name, text in _own_tags(reporter):
+        if text and name not in taken:
+            yield CustomTag(tag=name, literal=CustomTag.Literal(value=text))
+
+
+def _own_tags(reporter: Reporter) -> Iterable[tuple[str, str]]:
+    return (
+        ("kuma.mesh", reporter.mesh),
+        ("kuma.zone", reporter.zone),
+        ("kuma.workload", reporter.workload),
+    )
+
+
+def _custom_tag(tag: Tag) -> CustomTag:
+    if tag.header is None:
+        return CustomTag(tag=tag.name, literal=CustomTag.Literal(value=tag.literal or ""))
+    header = CustomTag.Header(name=tag.header.name, default_value=tag.header.default or "")
+    return CustomTag(tag=tag.name, request_header=header)
+
+
+def _cluster_name(backend: Backend) -> str:
+    return f"meshtrace:{_PROVIDERS[backend.type]}"
+
+
+def _percent(share: IntOrString) -> float:
+    return float(parse_decimal(share) or 0)
+
+
+SHAPER = TraceShaper()
