@@ -12,6 +12,7 @@ _KINDS = (
     TargetRefKind.MESH_MULTI_ZONE_SERVICE,
 )
 
+_HEAVIEST = 2**32 - 1
 _TO_KINDS = (
     TargetRefKind.MESH_SERVICE,
     TargetRefKind.MESH_EXTERNAL_SERVICE,
@@ -34,4 +35,7 @@ def validate_backend_refs(
         if ref.kind is TargetRefKind.MESH_MULTI_ZONE_SERVICE and ref.port is None:
             text = "must be defined with kind MeshMultiZoneService"
             found.append(Violation(f"[{index}].port", text))
+    # Differs from Kuma: what does not fit Envoy's numbers is refused here.
+    if sum(ref.weight for ref in refs) > _HEAVIEST:
+        found.append(Violation("", f"the sum of all weights must be at most {_HEAVIEST}"))
     return found

@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
+from kuma.kit.regex import find_regex_error
 from kuma.resources import labels as well_known
 from kuma.resources.headers import HeaderAdditions
+from kuma.resources.match import HeaderMatch, HeaderMatchType
 from kuma.resources.resource import AnyResource
 from kuma.resources.spec import parse_decimal
 from kuma.resources.target_ref import TargetRefKind
@@ -33,6 +35,7 @@ DESTINATIONS = (
 )
 """What `to` may target where it cannot target routes."""
 
+_HEADER_NAME = re.compile(r"[a-zA-Z0-9!#$%&'*+\-.^_`|~]+")
 _NOT_IN_HEADERS = re.compile(r"[\0\r\n]")
 
 
@@ -82,6 +85,42 @@ def header_value(field: str, text: str | None) -> Found:
     return (Violation(field, "must not contain line breaks or null characters"),)
 
 
+def changeable_header(field: str, name: str) -> Found:
+    """Differs from Kuma, where Envoy rejects the whole configuration of the proxy."""
+    if not _HEADER_NAME.fullmatch(name):
+        return (Violation(field, "must be the name of a header"),)
+    if name.lower() == "host":
+        return (Violation(field, "the header host cannot be changed"),)
+    return ()
+
+
+def regex(field: str, text: str | None) -> Found:
+    """Differs from Kuma, as `header_value`."""
+    if not text:
+        return (Violation(field, "must be a regular expression, and is empty"),)
+    error = find_regex_error(text)
+    return () if error is None else (Violation(field, f"must be a regular expression: {error}"),)
+
+
+def header_matches(field: str, headers: Sequence[HeaderMatch] | None) -> Found:
+    return tuple(
+        violation
+        for index, header in enumerate(headers or ())
+        for violation in _header_match(f"{field}[{index}].value", header)
+    )
+
+
+def _header_match(field: str, header: HeaderMatch) -> Found:
+    match header.type:
+        case HeaderMatchType.PRESENT | HeaderMatchType.ABSENT:
+            return (Violation(field, "must not be defined"),) if header.value else ()
+        case HeaderMatchType.REGULAR_EXPRESSION:
+            return regex(field, header.value)
+        case HeaderMatchType.PREFIX if not header.value:
+            return (Violation(field, "must not be empty"),)
+    return ()
+
+
 def header_additions(field: str, additions: HeaderAdditions | None) -> Found:
     if additions is None:
         return ()
@@ -90,7 +129,10 @@ def header_additions(field: str, additions: HeaderAdditions | None) -> Found:
         violation
         for name, headers in lists.items()
         for index, header in enumerate(headers)
-        for violation in header_value(f"{field}.{name}[{index}].value", header.value)
+        for violation in (
+            *changeable_header(f"{field}.{name}[{index}].name", header.name),
+            *header_value(f"{field}.{name}[{index}].value", header.value),
+        )
     )
 
 

@@ -152,3 +152,62 @@ def test_a_rule_has_matches() -> None:
     spec = a_spec()
     spec["to"][0]["rules"][0]["matches"] = []
     assert [where for where, _ in verdict(KIND, spec)] == ["spec.to[0].rules[0].matches"]
+
+
+def test_refuses_expressions_that_envoy_refuses() -> None:
+    spec = a_spec(
+        {"path": {"type": "RegularExpression", "value": "(?=/a)"}},
+        {"headers": [{"name": "x", "type": "RegularExpression", "value": "["}]},
+        {"headers": [{"name": "x", "type": "Prefix"}, {"name": "y", "type": "Present"}]},
+        {"queryParams": [{"name": "q", "type": "RegularExpression", "value": "*"}]},
+        {"queryParams": [{"name": "q" * 1025, "type": "Exact", "value": ""}]},
+    )
+    no_regex = "must be a regular expression: "
+    assert verdict(KIND, spec) == inside(
+        "matches",
+        [
+            ("[0].path.value", f"{no_regex}invalid perl operator: (?="),
+            ("[1].headers[0].value", f"{no_regex}missing ]: ["),
+            ("[2].headers[0].value", "must not be empty"),
+            ("[3].queryParams[0].value", f"{no_regex}no argument for repetition operator: *"),
+            ("[4].queryParams[0].name", "must be at most 1024 bytes"),
+        ],
+    )
+
+
+def test_refuses_headers_and_paths_that_envoy_refuses() -> None:
+    spec = a_spec(
+        filters=[
+            {
+                "type": "RequestHeaderModifier",
+                "requestHeaderModifier": {
+                    "set": [{"name": "host", "value": "a"}],
+                    "add": [{"name": "x", "value": "a\r\nb"}],
+                    "remove": ["Host", ":path", ""],
+                },
+            },
+            {
+                "type": "URLRewrite",
+                "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/\0"}},
+            },
+        ]
+    )
+    no_breaks = "must not contain line breaks or null characters"
+    modifier = "[0].requestHeaderModifier"
+    assert verdict(KIND, spec) == inside(
+        "default.filters",
+        [
+            (f"{modifier}.set[0].name", "the header host cannot be changed"),
+            (f"{modifier}.remove[0].name", "the header host cannot be changed"),
+            (f"{modifier}.remove[1].name", "must be the name of a header"),
+            (f"{modifier}.remove[2].name", "must be the name of a header"),
+            (f"{modifier}.add[0].value", no_breaks),
+            ("[1].urlRewrite.path.replacePrefixMatch", no_breaks),
+        ],
+    )
+
+
+def test_refuses_weights_that_envoy_cannot_add_up() -> None:
+    refs = [{"kind": "MeshService", "name": name, "weight": 2**31} for name in "ab"]
+    message = f"the sum of all weights must be at most {2**32 - 1}"
+    assert verdict(KIND, a_spec(backendRefs=refs)) == inside("default.backendRefs", [("", message)])

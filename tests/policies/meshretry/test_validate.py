@@ -112,3 +112,25 @@ def test_header_names_are_lower_case() -> None:
     assert [field for field, _ in found] == [
         "spec.to[0].default.http.retriableRequestHeaders[0].name"
     ]
+
+
+def test_refuses_what_envoy_refuses() -> None:
+    spec = a_spec(
+        http={
+            "perTryTimeout": "-1s",
+            "backOff": {"baseInterval": "1ns", "maxInterval": "0s"},
+            "retriableResponseHeaders": [{"name": "x", "type": "RegularExpression", "value": "("}],
+        },
+        grpc={"perTryTimeout": "-1s"},
+    )
+    http = "spec.to[0].default.conf.http"
+    assert verdict(KIND, spec) == [
+        (f"{http}.perTryTimeout", "must not be negative when defined"),
+        (f"{http}.backOff.baseInterval", "must be greater than zero when defined"),
+        (f"{http}.backOff.maxInterval", "must be greater than zero when defined"),
+        (
+            f"{http}.retriableResponseHeaders[0].value",
+            "must be a regular expression: missing ): (",
+        ),
+        ("spec.to[0].default.conf.grpc.perTryTimeout", "must not be negative when defined"),
+    ]

@@ -112,6 +112,10 @@ def _validate_detectors(detectors: Detectors | None) -> list[Violation]:
     return found
 
 
+_LARGEST_FACTOR = 1_000_000
+"""Far beyond what is useful, and so that Envoy's thousandths fit."""
+
+
 def _validate_success_rate(rate: SuccessRate) -> list[Violation]:
     found = [
         *positive("minimumHosts", rate.minimum_hosts),
@@ -124,4 +128,7 @@ def _validate_success_rate(rate: SuccessRate) -> list[Violation]:
         found.append(Violation("standardDeviationFactor", "invalid number"))
     elif factor <= 0:
         found.append(Violation("standardDeviationFactor", "must be greater than 0"))
+    elif factor > _LARGEST_FACTOR:
+        text = f"must be at most {_LARGEST_FACTOR}"
+        found.append(Violation("standardDeviationFactor", text))
     return found

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from kuma.policies.backend_refs import destination_kinds, validate_backend_refs
-from kuma.policies.constraints import PROXIES, Found, is_system_policy, percentage
+from kuma.policies.constraints import (
+    PROXIES,
+    Found,
+    changeable_header,
+    header_matches,
+    header_value,
+    is_system_policy,
+    percentage,
+    regex,
+)
 from kuma.policies.meshhttproute.model import (
     Filter,
     FilterType,
@@ -14,17 +23,21 @@ from kuma.policies.meshhttproute.model import (
     PathMatch,
     PathMatchType,
     PathRewrite,
+    QueryParamsMatch,
+    QueryParamsMatchType,
     RequestMirror,
     RequestRedirect,
     Rule,
     To,
     UrlRewrite,
 )
-from kuma.resources.match import HeaderMatch, HeaderMatchType, find_subdomain_errors
+from kuma.resources.match import find_subdomain_errors
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
 from kuma.resources.violation import Violation, at
 
+_LONGEST_QUERY_NAME = 1024
+_QUERY_REGEX = QueryParamsMatchType.REGULAR_EXPRESSION
 UNRESOLVED_BACKEND = "kuma.io/unresolved-backend"
 """The name that a converted Gateway API route gives a backend that was not found."""
 
@@ -87,12 +100,22 @@ def _validate_match(match: Match) -> list[Violation]:
             text = f"multiple entries for name {query.name}"
             found.append(Violation(f"queryParams[{index}].name", text))
         seen.add(query.name)
-    return [*found, *_validate_headers(match.headers or ())]
+        found += at(f"queryParams[{index}]", _validate_query(query))
+    return [*found, *header_matches("headers", match.headers)]
+
+
+def _validate_query(query: QueryParamsMatch) -> Found:
+    """Differs from Kuma: what Envoy refuses is refused here."""
+    if len(query.name.encode()) > _LONGEST_QUERY_NAME:
+        return (Violation("name", f"must be at most {_LONGEST_QUERY_NAME} bytes"),)
+    return regex("value", query.value) if query.type is _QUERY_REGEX else ()
 
 
 def _validate_path(path: PathMatch) -> list[Violation]:
     is_prefix = path.type is PathMatchType.PATH_PREFIX
-    if path.type is PathMatchType.REGULAR_EXPRESSION or (is_prefix and path.value == "/"):
+    if path.type is PathMatchType.REGULAR_EXPRESSION:
+        return list(regex("path.value", path.value))
+    if is_prefix and path.value == "/":
         return []
     found: list[Violation] = []
     if is_prefix and path.value.endswith("/"):
@@ -104,14 +127,6 @@ def _validate_path(path: PathMatch) -> list[Violation]:
     if not path.value.startswith("/"):
         found.append(Violation("path.value", "must be an absolute path"))
     return found
-
-
-def _validate_headers(headers: Sequence[HeaderMatch]) -> list[Violation]:
-    return [
-        Violation(f"headers[{index}].value", "must not be defined")
-        for index, header in enumerate(headers)
-        if header.type in {HeaderMatchType.PRESENT, HeaderMatchType.ABSENT} and header.value
-    ]
 
 
 def _validate_filter(
@@ -159,6 +174,10 @@ def _validate_modifier(modifier: HeaderModifier) -> list[Violation]:
         if name in seen:
             found.append(Violation(path, "duplicate header name"))
         seen.add(name)
+        found += changeable_header(path, name)
+    for kind, headers in (("set", modifier.set), ("add", modifier.add)):
+        for index, header in enumerate(headers or ()):
+            found += header_value(f"{kind}[{index}].value", header.value)
     return found
 
 
@@ -171,7 +190,10 @@ def _validate_rewrite(rewrite: PathRewrite | None, matches: Sequence[Match]) -> 
     if rewrite.replace_prefix_match is not None and not prefixes_only:
         text = "can only appear if all matches match a path prefix"
         return (Violation("path.replacePrefixMatch", text),)
-    return ()
+    return (
+        *header_value("path.replacePrefixMatch", rewrite.replace_prefix_match),
+        *header_value("path.replaceFullPath", rewrite.replace_full_path),
+    )
 
 
 def _no_ip(hostname: str | None) -> Sequence[Violation]:

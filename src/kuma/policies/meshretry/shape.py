@@ -127,10 +127,11 @@ def _add_common(policy: RetryPolicy, conf: RetryHttp | RetryGrpc) -> None:
 
 
 def _back_off(conf: BackOff) -> RetryPolicy.RetryBackOff:
+    """Envoy refuses a longest pause below the first; they may come from two policies."""
     base = BASE_INTERVAL if conf.base_interval is None else conf.base_interval
     made = RetryPolicy.RetryBackOff(base_interval=duration(base))
     if conf.max_interval is not None:
-        made.max_interval.CopyFrom(duration(conf.max_interval))
+        made.max_interval.CopyFrom(duration(max(conf.max_interval, base)))
     return made
 
 

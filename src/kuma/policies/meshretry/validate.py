@@ -2,7 +2,14 @@
 
 from http import HTTPStatus
 
-from kuma.policies.constraints import PROXIES, Found, is_system_policy
+from kuma.policies.constraints import (
+    PROXIES,
+    Found,
+    header_matches,
+    is_system_policy,
+    not_negative,
+    positive_duration,
+)
 from kuma.policies.meshretry.model import (
     BackOff,
     HostPredicate,
@@ -94,7 +101,10 @@ def _validate_http(http: RetryHttp) -> list[Violation]:
     found: list[Violation] = []
     if http.model_copy(update={"host_selection_max_attempts": None}) == RetryHttp():
         found.append(Violation("", "must not be empty"))
+    found += not_negative("perTryTimeout", http.per_try_timeout)
     found += _validate_back_offs(http.back_off, http.rate_limited_back_off)
+    found += header_matches("retriableResponseHeaders", http.retriable_response_headers)
+    found += header_matches("retriableRequestHeaders", http.retriable_request_headers)
     for index, condition in enumerate(http.retry_on or ()):
         if condition not in HTTP_CONDITIONS.keys() | HTTP_METHODS.keys() | _STATUS_CODES:
             found.append(Violation(f"retryOn[{index}]", f"unknown item '{condition}'"))
@@ -104,7 +114,10 @@ def _validate_http(http: RetryHttp) -> list[Violation]:
 def _validate_grpc(grpc: RetryGrpc) -> list[Violation]:
     if grpc == RetryGrpc():
         return [Violation("", "must not be empty")]
-    return _validate_back_offs(grpc.back_off, grpc.rate_limited_back_off)
+    return [
+        *not_negative("perTryTimeout", grpc.per_try_timeout),
+        *_validate_back_offs(grpc.back_off, grpc.rate_limited_back_off),
+    ]
 
 
 def _validate_back_offs(
@@ -113,6 +126,9 @@ def _validate_back_offs(
     found: list[Violation] = []
     if back_off is not None and back_off == BackOff():
         found.append(Violation("backOff", "must not be empty"))
+    if back_off is not None:
+        found += positive_duration("backOff.baseInterval", back_off.base_interval)
+        found += positive_duration("backOff.maxInterval", back_off.max_interval)
     if rate_limited is None:
         return found
     longest = rate_limited.max_interval

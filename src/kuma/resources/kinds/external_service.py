@@ -98,6 +98,9 @@ def _check_networking(networking: ExternalServiceNetworking) -> Iterator[Violati
         return
     if tls.server_name is not None and not tls.server_name:
         yield Violation("tls.serverName", "cannot be empty")
+    if tls.server_name and ("\0" in tls.server_name or len(tls.server_name.encode()) > 255):
+        # Differs from Kuma, where Envoy refuses the cluster.
+        yield Violation("tls.serverName", "must be at most 255 bytes, without null characters")
     sources = {"caCert": tls.ca_cert, "clientCert": tls.client_cert, "clientKey": tls.client_key}
     for name, source in sources.items():
         if source is not None and source.is_empty:
