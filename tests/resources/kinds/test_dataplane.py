@@ -325,3 +325,16 @@ def test_the_protocol_field_wins_over_the_tag() -> None:
     inbounds = spec.networking.inbound
     assert [each.declared_protocol for each in inbounds] == ["grpc", "http", ""]
     assert [each.section_name for each in inbounds] == ["80", "81", "third"]
+
+
+def test_equal_outbounds_of_many_dataplanes_are_held_once() -> None:
+    outbound = {"port": 9000, "tags": {"kuma.io/service": "db", "version": "v1"}}
+    one, two = (
+        DataplaneSpec.model_validate({"networking": {"address": address, "outbound": [outbound]}})
+        for address in ("10.0.0.1", "10.0.0.2")
+    )
+    assert one.networking.outbound[0] is two.networking.outbound[0]
+    other = DataplaneSpec.model_validate(
+        {"networking": {"address": "10.0.0.1", "outbound": [{**outbound, "port": 9001}]}}
+    )
+    assert other.networking.outbound[0].port == 9001

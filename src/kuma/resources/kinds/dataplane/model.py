@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Annotated
+from weakref import WeakValueDictionary
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kuma.kit.value import value
 from kuma.resources import labels as well_known
@@ -134,6 +136,17 @@ class Outbound(ProtoModel):
         return self.address or "127.0.0.1"
 
 
+_outbounds: WeakValueDictionary[tuple[object, ...], Outbound] = WeakValueDictionary()
+
+
+def _first_of_equals(outbound: Outbound) -> Outbound:
+    """Instances of a service declare the same outbounds, maybe hundreds of them: each is held once."""
+    if outbound.backend_ref is not None:
+        return outbound
+    tags = outbound.tags.items()
+    return _outbounds.setdefault((outbound.address, outbound.port, *tags), outbound)
+
+
 class Gateway(ProtoModel):
     tags: Tags = Field(default_factory=dict)
     """What the gateway is known by; `kuma.io/service` is required."""
@@ -216,7 +229,7 @@ class DataplaneNetworking(ProtoModel):
     """Set if this is a gateway rather than a sidecar."""
     inbound: tuple[Inbound, ...] = ()
     """The services behind the proxy."""
-    outbound: tuple[Outbound, ...] = ()
+    outbound: tuple[Annotated[Outbound, AfterValidator(_first_of_equals)], ...] = ()
     """The services that the application calls, each at a port of the proxy."""
     transparent_proxying: TransparentProxying | None = None
     """Redirection of the machine's traffic into the proxy."""
