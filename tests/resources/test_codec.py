@@ -358,7 +358,7 @@ def test_these_documents_are_refused(document: object, found: list[tuple[str, st
 
 
 def test_the_document_must_agree_with_the_url() -> None:
-    document = {"type": "Mesh", "name": "dp2", "mesh": "other", "networking": {"address": "a"}}
+    document = {"type": "Mesh", "name": "dp2", "mesh": "other", "networking": {"address": "::1"}}
     kind = REGISTRY.kind("Dataplane")
     assert parsing(document, kind=kind, mesh="default", name="dp1") == [
         ("type", "type from the URL has to be the same as in body"),
