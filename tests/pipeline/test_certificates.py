@@ -113,3 +113,30 @@ async def test_without_mutual_tls_the_key_is_forgotten(told: Told) -> None:
     assert told.certificates.find(KEY) is None
     assert not told.certificates.ensure(KEY, None, authority)
     assert told.issued == [1, None]
+
+
+async def test_proxies_that_come_and_go_leave_nothing_behind(told: Told) -> None:
+    for number in range(500):
+        key = ProxyKey("default", f"api-{number % 5}")
+        told.certificates.ensure(key, WANTED, authority)
+        told.certificates.forget(key)
+
+    assert len(told.certificates) <= 105
+    told.certificates.close()
+
+
+async def test_a_proxy_that_is_gone_is_not_asked_for_again(told: Told) -> None:
+    short = Wanted("ca-1", b"root", SUBJECT, timedelta(seconds=1))
+    gone = ProxyKey("default", "gone")
+    told.certificates.ensure(gone, short, authority)
+    told.certificates.forget(gone)
+    told.certificates.ensure(KEY, short, authority)
+    told.clock.advance(timedelta(seconds=1))
+    told.certificates.ensure(ProxyKey("default", "other"), short, authority)
+
+    async with asyncio.timeout(5):
+        while KEY not in told.refreshed:
+            await asyncio.sleep(0.01)
+
+    assert gone not in told.refreshed
+    told.certificates.close()

@@ -29,6 +29,10 @@ ISSUED = Counter("cert_generation", "Certificates issued to proxies.", ["mesh"])
 FAILED = Counter("cert_generation_failures", "Certificates that could not be issued.", ["mesh"])
 
 
+_SLACK = 100
+"""Dates that were replaced and may stay among the others, besides as many as there are proxies."""
+
+
 @value
 class Wanted:
     """What a proxy's certificate must say, and which backend must have signed it. `root_pem` is
@@ -74,8 +78,13 @@ class Certificates:
         self._max_backoff = max_backoff
         self._failures: dict[ProxyKey, int] = {}
         self._not_before: dict[ProxyKey, datetime] = {}
+        self._dates: dict[ProxyKey, datetime] = {}
         self._due: list[tuple[datetime, ProxyKey]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many dates are held, of which some may be of proxies that are gone."""
+        return len(self._due)
 
     def find(self, key: ProxyKey) -> Issued | None:
         found: Issued | None = self._engine.peek(certificate_input(key))
@@ -101,6 +110,7 @@ class Certificates:
     def forget(self, key: ProxyKey) -> None:
         """The proxy is gone: so is its private key."""
         self._engine.set(certificate_input(key), None)
+        self._dates.pop(key, None)
         self._failures.pop(key, None)
         self._not_before.pop(key, None)
 
@@ -147,8 +157,12 @@ class Certificates:
         return self._clock.now() >= renew_at(issued.certificate)
 
     def _schedule(self, at: datetime, key: ProxyKey) -> None:
+        self._dates[key] = at
         heapq.heappush(self._due, (at, key))
-        if self._due[0][1] is key:
+        if len(self._due) > 2 * len(self._dates) + _SLACK:
+            self._due = [(date, each) for each, date in self._dates.items()]
+            heapq.heapify(self._due)
+        if self._due[0][1] == key:
             self._arm()
 
     def _arm(self) -> None:
@@ -162,6 +176,8 @@ class Certificates:
     def _ring(self) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            _, key = heapq.heappop(self._due)
-            self._refresh(key)
+            date, key = heapq.heappop(self._due)
+            if self._dates.get(key) == date:
+                del self._dates[key]
+                self._refresh(key)
         self._arm()
