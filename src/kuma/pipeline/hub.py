@@ -23,7 +23,6 @@ from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import EnvoyVersion, KumaDpVersion, Version
-from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
@@ -213,12 +212,6 @@ class Hub:
             except ProxyRefused as refusal:
                 log.warning("a proxy lost its right", dataplane=key.name, reason=str(refusal))
                 stream.refuse(refusal)
-
-    def drop_mesh(self, mesh: str) -> None:
-        """Refuse every stream of a mesh that was deleted."""
-        for key in [key for key in self._streams if key.mesh == mesh]:
-            for stream in tuple(self._streams[key]):
-                stream.refuse(ProxyRefused("not_found", f'{MESH.name} "{mesh}" was deleted'))
 
 
 def _is_signing_key(key: ResourceKey) -> bool:

@@ -28,10 +28,10 @@ def traits_input(key: ProxyKey) -> tuple[str, ProxyKey]:
 def traits_of(metadata: Mapping[str, Any]) -> Traits:
     features = metadata.get("features")
     return Traits(
-        admin_port=_number(metadata, "dataplane.admin.port"),
+        admin_port=_port(metadata, "dataplane.admin.port"),
         admin_address=_text(metadata, "dataplane.admin.address"),
         admin_socket=_text(metadata, "dataplane.admin.socketPath"),
-        readiness_port=_number(metadata, "dataplane.readinessReporter.port"),
+        readiness_port=_port(metadata, "dataplane.readinessReporter.port"),
         readiness_socket=_text(metadata, "dataplane.readinessReporter.socketPath"),
         system_ca_path=_text(metadata, "systemCaPath"),
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
@@ -43,9 +43,10 @@ def _text(metadata: Mapping[str, Any], name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _number(metadata: Mapping[str, Any], name: str) -> int:
-    """Numbers come as text or, from a protobuf Struct, as floats."""
+def _port(metadata: Mapping[str, Any], name: str) -> int:
+    """Numbers come as text or, from a protobuf Struct, as floats; what is no port is none."""
     try:
-        return int(float(metadata.get(name) or 0))
-    except (TypeError, ValueError):
+        port = int(float(metadata.get(name) or 0))
+    except (TypeError, ValueError, OverflowError):
         return 0
+    return port if 0 < port <= 65535 else 0
