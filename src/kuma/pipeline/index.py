@@ -65,6 +65,8 @@ class Index:
         for mesh, kind in kinds:
             held = self._policies[mesh, kind]
             self._engine.set(of_kind_input(mesh, kind), _sorted(held))
+            if not held:
+                del self._policies[mesh, kind]
         for service in services:
             inbounds = [each for found in self._inbounds[service].values() for each in found]
             self._engine.set(service_input(*service), sort_inbounds(inbounds) or None)
@@ -73,6 +75,8 @@ class Index:
                 del self._inbounds[service]
         for service in external:
             self._engine.set(external_input(*service), _sorted(self._external[service]))
+            if not self._external[service]:
+                del self._external[service]
 
     def _index_policy(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
         _put(self._policies[key.mesh, key.kind], key.name, resource)
@@ -130,7 +134,7 @@ class _Readiness:
     def index_mesh(self, mesh: str, resource: AnyResource | None) -> None:
         spec = resource.spec if resource is not None else None
         mtls = spec.mtls if isinstance(spec, MeshSpec) else None
-        self._backend[mesh] = mtls.enabled_backend if mtls else ""
+        _put(self._backend, mesh, mtls.enabled_backend if mtls else "")
         for service in [each for each in self._proxies_of if each[0] == mesh]:
             self._update(service)
 
