@@ -127,6 +127,7 @@ class ControlPlane:
             "Secret": "secrets",
             "GlobalSecret": "global-secrets",
             "MeshRetry": "meshretries",
+            "MeshTLS": "meshtlses",
         }
         path = paths.get(document["type"], document["type"].lower() + "s")
         if "mesh" not in document:

@@ -25,14 +25,20 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from kuma.envoy.address import ADS, is_ip
 from kuma.envoy.message import pack
 from kuma.plan import names
-from kuma.plan.tls import ExternalTls, InboundTls, MutualTls
+from kuma.plan.tls import ExternalTls, InboundTls, MutualTls, TlsVersion
+from kuma.plan.tls import TlsParameters as Agreed
 
 TRANSPORT_SOCKET = "envoy.transport_sockets.tls"
 MESH_ALPN = "kuma"  # tells a sidecar's TLS from an application's own, where both may come in
 ADMIN_CLIENT = "kuma-cp"  # the DNS name in the certificate with which control planes come
 
-# The floor of Kuma's certificates and of every client that it supports.
-_PARAMETERS = TlsParameters(tls_minimum_protocol_version=TlsParameters.TLSv1_2)
+_VERSIONS = {
+    TlsVersion.TLS10: TlsParameters.TLSv1_0,
+    TlsVersion.TLS11: TlsParameters.TLSv1_1,
+    TlsVersion.TLS12: TlsParameters.TLSv1_2,
+    TlsVersion.TLS13: TlsParameters.TLSv1_3,
+}
+_DEFAULT = Agreed()
 _REQUIRED = BoolValue(value=True)
 
 
@@ -41,7 +47,7 @@ def inbound_socket(tls: InboundTls) -> TransportSocket:
     """Ends a sidecar's TLS: only clients with a certificate of the mesh come in."""
     sans = [_uri(StringMatcher(prefix=prefix)) for prefix in tls.san_prefixes]
     context = DownstreamTlsContext(
-        common_tls_context=_mutual(tls.identity_secret, tls.ca_secret, sans),
+        common_tls_context=_mutual(tls.identity_secret, tls.ca_secret, sans, tls.parameters),
         require_client_certificate=_REQUIRED,
     )
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -50,7 +56,7 @@ def inbound_socket(tls: InboundTls) -> TransportSocket:
 def outbound_socket(tls: MutualTls) -> TransportSocket:
     """Begins TLS towards another sidecar, which must own one of the identities `sans`."""
     sans = [_uri(StringMatcher(exact=san)) for san in tls.sans]
-    common = _mutual(tls.identity_secret, tls.ca_secret, sans)
+    common = _mutual(tls.identity_secret, tls.ca_secret, sans, tls.parameters)
     common.alpn_protocols.append(MESH_ALPN)
     context = UpstreamTlsContext(common_tls_context=common, sni=tls.sni)
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -62,7 +68,7 @@ def admin_socket() -> TransportSocket:
         san_type=SubjectAltNameMatcher.DNS, matcher=StringMatcher(exact=ADMIN_CLIENT)
     )
     context = DownstreamTlsContext(
-        common_tls_context=_mutual(names.ADMIN_IDENTITY, names.ADMIN_CA, [san]),
+        common_tls_context=_mutual(names.ADMIN_IDENTITY, names.ADMIN_CA, [san], _DEFAULT),
         require_client_certificate=_REQUIRED,
     )
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -79,7 +85,7 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
     context = UpstreamTlsContext(
         sni="" if is_ip(name) else name,
         allow_renegotiation=tls.allow_renegotiation,
-        common_tls_context=CommonTlsContext(tls_params=_PARAMETERS),
+        common_tls_context=CommonTlsContext(tls_params=_parameters(_DEFAULT)),
     )
     common = context.common_tls_context
     if tls.client_cert and tls.client_key:
@@ -99,26 +105,41 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
 
 
 def _mutual(
-    identity_secret: str, ca_secret: str, sans: list[SubjectAltNameMatcher]
+    identity_secret: str,
+    ca_secret: str,
+    sans: list[SubjectAltNameMatcher],
+    parameters: Agreed,
 ) -> CommonTlsContext:
     made = CommonTlsContext()
-    made.CopyFrom(_with_secrets(identity_secret, ca_secret))
+    made.CopyFrom(_with_secrets(identity_secret, ca_secret, parameters))
     validation = made.combined_validation_context.default_validation_context
     validation.match_typed_subject_alt_names.extend(sans)
     return made
 
 
 @lru_cache(maxsize=64)
-def _with_secrets(identity_secret: str, ca_secret: str) -> CommonTlsContext:
+def _with_secrets(identity_secret: str, ca_secret: str, parameters: Agreed) -> CommonTlsContext:
     """The part that all destinations of a mesh have in common; copying it is cheap."""
     return CommonTlsContext(
-        tls_params=_PARAMETERS,
+        tls_params=_parameters(parameters),
         tls_certificate_sds_secret_configs=[SdsSecretConfig(name=identity_secret, sds_config=ADS)],
         combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
             default_validation_context=CertificateValidationContext(),
             validation_context_sds_secret_config=SdsSecretConfig(name=ca_secret, sds_config=ADS),
         ),
     )
+
+
+def _parameters(wanted: Agreed) -> TlsParameters:
+    """Left to itself Envoy begins TLS with 1.2 at most.
+    Differs from Kuma, where a minimum of 1.3 therefore ends all traffic in the mesh."""
+    made = TlsParameters(
+        tls_minimum_protocol_version=_VERSIONS[wanted.minimum], cipher_suites=wanted.ciphers
+    )
+    newest = wanted.minimum if wanted.minimum is TlsVersion.TLS13 else wanted.maximum
+    if newest is not None:
+        made.tls_maximum_protocol_version = _VERSIONS[newest]
+    return made
 
 
 def _uri(matcher: StringMatcher) -> SubjectAltNameMatcher:

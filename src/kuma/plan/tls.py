@@ -11,6 +11,25 @@ class TlsMode(StrEnum):
     PERMISSIVE = "Permissive"
 
 
+class TlsVersion(StrEnum):
+    """In order."""
+
+    TLS10 = "TLS10"
+    TLS11 = "TLS11"
+    TLS12 = "TLS12"
+    TLS13 = "TLS13"
+
+
+@value
+class TlsParameters:
+    """What the two sides may agree on. `maximum` None: the newest that Envoy has. `ciphers` are for
+    versions before 1.3, in OpenSSL's names; none: Envoy's choice."""
+
+    minimum: TlsVersion = TlsVersion.TLS12
+    maximum: TlsVersion | None = None
+    ciphers: tuple[str, ...] = ()
+
+
 @value
 class InboundTls:
     """Mutual TLS on an inbound. Secrets are fetched over SDS by these names."""
@@ -19,6 +38,7 @@ class InboundTls:
     identity_secret: str
     ca_secret: str
     san_prefixes: tuple[str, ...]
+    parameters: TlsParameters = TlsParameters()
 
 
 @value
@@ -29,6 +49,7 @@ class MutualTls:
     sans: tuple[str, ...]
     identity_secret: str
     ca_secret: str
+    parameters: TlsParameters = TlsParameters()
 
 
 @value

@@ -13,6 +13,7 @@ from kuma.policies import (
     meshretry,
     meshtcproute,
     meshtimeout,
+    meshtls,
     meshtrace,
     meshtrafficpermission,
 )
@@ -23,6 +24,7 @@ from kuma.resources.registry import Registry
 POLICIES: tuple[Kind[Any], ...] = (
     meshhttproute.KIND,
     meshtcproute.KIND,
+    meshtls.KIND,
     meshloadbalancingstrategy.KIND,
     meshtrace.KIND,
     meshfaultinjection.KIND,

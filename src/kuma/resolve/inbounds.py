@@ -1,5 +1,7 @@
 """The receiving side of a proxy: what its inbounds require of connections, and their policies."""
 
+from dataclasses import replace
+
 from kuma.kit.derived import derived
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
@@ -27,12 +29,18 @@ def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
     tls = inbound_tls(view)
     slots = EMPTY
     for placement in view.placements:
-        if placement.on_inbound is None or (placement.only_with_tls and tls is None):
+        if placement.only_with_tls and tls is None:
+            continue
+        if placement.on_inbound is None and placement.tls is None:
             continue
         policies = matched_policies(view, placement.name, subject).names_for(position)
         if not policies:
             continue
-        for conf in placement.on_inbound(inbound_rules(view, placement.name, policies)):
+        rules = inbound_rules(view, placement.name, policies)
+        if placement.tls is not None and tls is not None:
+            terms = placement.tls(rules)
+            tls = replace(tls, mode=terms.mode or tls.mode, parameters=terms.parameters)
+        for conf in () if placement.on_inbound is None else placement.on_inbound(rules):
             slots = slots.put(conf)
     return Receiving(tls, slots)
 

@@ -16,6 +16,7 @@ from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
 from kuma.plan.tags import Tags, as_tags
+from kuma.plan.tls import MutualTls, TlsParameters
 from kuma.resolve.endpoints import mutual_tls, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.match import matched_policies
@@ -29,7 +30,7 @@ from kuma.resolve.routes import (
     resolve_backends,
     route_http,
 )
-from kuma.resolve.rules import named_policies, placement_of, rule_for
+from kuma.resolve.rules import inbound_rules, named_policies, placement_of, rule_for
 from kuma.resolve.subject import Subject
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.dataplane import DataplaneSpec
@@ -39,10 +40,11 @@ from kuma.resources.resource import Resource
 @value
 class Client:
     """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
-    its tags those that they ask for."""
+    its tags those that they ask for. `tls`: on which terms it begins mutual TLS."""
 
     policies: tuple[tuple[str, tuple[str, ...]], ...]
     tags: Tags = ()
+    tls: TlsParameters = TlsParameters()
 
     def names(self, kind: str) -> tuple[str, ...]:
         return dict(self.policies).get(kind, ())
@@ -120,7 +122,21 @@ def sending_side(
 def client_of(view: MeshView, subject: Subject) -> Client:
     kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
     found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
-    return Client(tuple((kind, policies) for kind, policies in found if policies))
+    return Client(
+        policies=tuple((kind, policies) for kind, policies in found if policies),
+        tls=_tls_parameters(view, subject),
+    )
+
+
+def _tls_parameters(view: MeshView, subject: Subject) -> TlsParameters:
+    """Versions and ciphers are for proxies as a whole, so any of its inbounds says the same."""
+    found = TlsParameters()
+    for placement in view.placements:
+        if placement.tls is not None:
+            policies = matched_policies(view, placement.name, subject).names
+            if policies:
+                found = placement.tls(inbound_rules(view, placement.name, policies)).parameters
+    return found
 
 
 def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[DataplaneSpec]) -> Client:
@@ -239,10 +255,15 @@ def reached(view: MeshView, client: Client, service: str, tags: Tags) -> Reached
         endpoints=Eds(_preference(view, client, service))
         if outside is None
         else Resolved(outside.endpoints),
-        tls=mutual_tls(view, service, tags) if outside is None else outside.tls,
+        tls=_mutual_tls(view, client, service, tags) if outside is None else outside.tls,
         conf=_conf(view, client, service, lambda placement: placement.on_destination),
     )
     return Reached(made, () if outside is None else outside.diagnostics)
+
+
+def _mutual_tls(view: MeshView, client: Client, service: str, tags: Tags) -> MutualTls | None:
+    tls = mutual_tls(view, service, tags)
+    return None if tls is None else replace(tls, parameters=client.tls)
 
 
 def _preference(view: MeshView, client: Client, service: str) -> Preference | None:

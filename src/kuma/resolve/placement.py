@@ -14,6 +14,7 @@ from kuma.plan.origin import Origin
 from kuma.plan.reporter import Reporter
 from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
 from kuma.plan.tags import Tags
+from kuma.plan.tls import TlsMode, TlsParameters
 from kuma.resources.kind import Kind
 from kuma.resources.match import Match
 from kuma.resources.spec import SpecModel
@@ -75,6 +76,14 @@ class InboundRules:
 
 
 @value
+class TlsTerms:
+    """What policies say of mutual TLS. `mode` None: that of the mesh."""
+
+    mode: TlsMode | None = None
+    parameters: TlsParameters = TlsParameters()
+
+
+@value
 class RouteDraft:
     """An HTTP route whose backends are not resolved yet. `rule_hash` identifies the rule in it;
     `backends` None: those of the destination itself."""
@@ -100,7 +109,8 @@ class Placement:
     proxy also has to say who it is, and then shares only with those that say the same.
     `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
-    `asked_tags` names."""
+    `asked_tags` names. `tls` says on what terms an inbound takes, and its proxy begins, mutual
+    TLS."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -112,6 +122,7 @@ class Placement:
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
+    tls: Callable[[InboundRules], TlsTerms] | None = None
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
     tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None
