@@ -278,7 +278,8 @@ class Backend:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode().strip().split("\r\n")
                 method, path, _ = first.split(" ")
-                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+                pairs = (line.partition(":") for line in lines)
+                headers = {name.lower(): text.strip() for name, _, text in pairs}
                 if length := int(headers.get("content-length", 0)):
                     await reader.readexactly(length)
                 self.requests.append((f"{method} {path}", headers))
