@@ -93,20 +93,20 @@ class Case:
 
     def _render(self, renderer: Renderer) -> Iterator[Made]:
         for inbound in self.plan.inbounds:
-            yield from (Made(Purpose.INBOUND, part) for part in renderer.inbound(inbound))
+            parts = (*renderer.inbound(inbound), *renderer.beside(inbound))
+            yield from (Made(Purpose.INBOUND, part) for part in parts)
         for outbound in self.plan.outbounds:
-            yield from (
-                Made(Purpose.OUTBOUND, part) for part in renderer.outbound(outbound) if part
-            )
+            found = (*renderer.outbound(outbound), *renderer.beside(outbound))
+            yield from (Made(Purpose.OUTBOUND, part) for part in found if part)
         for destination in self.plan.destinations:
             cluster = renderer.destination(destination, system_ca_path=SYSTEM_CA)
             yield Made(Purpose.OUTBOUND, cluster)
             if isinstance(destination.endpoints, Eds):
                 preference = destination.endpoints.preference
-                found = resolve_endpoints(
+                endpoints = resolve_endpoints(
                     self._view, destination.service, destination.tags, preference
                 )
-                yield Made(Purpose.OUTBOUND, renderer.endpoints(found))
+                yield Made(Purpose.OUTBOUND, renderer.endpoints(endpoints))
 
 
 def find_cases() -> list[Case]:

@@ -14,6 +14,7 @@ from kuma.envoy.endpoint import fill_lb_endpoint
 from kuma.envoy.message import duration, pack
 from kuma.envoy.shaper import Upstream
 from kuma.plan import names
+from kuma.plan.endpoint import Endpoint
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Eds, Inbound, Resolved
 from kuma.plan.tls import ExternalTls, MutualTls
@@ -60,6 +61,13 @@ def build_local_cluster(name: str, address: Address) -> Cluster:
     only = made.load_assignment.endpoints.add().lb_endpoints.add()
     only.endpoint.address.CopyFrom(address)
     return made
+
+
+def build_collector(name: str, host: str, port: int) -> Cluster:
+    """What the proxy itself reports to, over gRPC and without TLS; `host` may be a name in DNS."""
+    made = Cluster(name=name, connect_timeout=CONNECT_TIMEOUT)
+    _add_resolved(made, Resolved((Endpoint(host, port),)))
+    return finish(Upstream(made, _copy(_HTTP2)))
 
 
 def build_destination(destination: Destination, *, system_ca_path: str = "") -> Upstream:

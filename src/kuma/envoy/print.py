@@ -17,7 +17,7 @@ from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
 
 REDACTED = "<redacted>"
 _KEYS = {"privateKey"}
-_METADATA = "filterMetadata"
+_STRUCTS = {"filterMetadata", "jsonFormat"}
 
 _MESSAGES: dict[TypeUrl, type[Message]] = {
     TypeUrl.CLUSTER: Cluster,
@@ -58,6 +58,6 @@ def _plain(value: Any, *, is_struct: bool = False) -> Any:
     return {
         key: REDACTED
         if key in _KEYS
-        else _plain(value[key], is_struct=is_struct or key == _METADATA)
+        else _plain(value[key], is_struct=is_struct or key in _STRUCTS)
         for key in (sorted(value) if is_map else value)
     }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kuma.policies import (
+    meshaccesslog,
     meshcircuitbreaker,
     meshfaultinjection,
     meshhealthcheck,
@@ -13,7 +14,6 @@ from kuma.policies import (
     meshretry,
     meshtcproute,
     meshtimeout,
-    meshtls,
     meshtrace,
     meshtrafficpermission,
 )
@@ -24,8 +24,8 @@ from kuma.resources.registry import Registry
 POLICIES: tuple[Kind[Any], ...] = (
     meshhttproute.KIND,
     meshtcproute.KIND,
-    meshtls.KIND,
     meshloadbalancingstrategy.KIND,
+    meshaccesslog.KIND,
     meshtrace.KIND,
     meshfaultinjection.KIND,
     meshratelimit.KIND,

@@ -4,6 +4,7 @@ Apart from `catalogue.py`, so that who only reads and writes resources loads no 
 """
 
 from kuma.envoy.shaper import Shaper
+from kuma.policies.meshaccesslog.shape import SHAPER as ACCESS_LOG
 from kuma.policies.meshcircuitbreaker.shape import SHAPER as CIRCUIT_BREAKER
 from kuma.policies.meshfaultinjection.shape import SHAPER as FAULT_INJECTION
 from kuma.policies.meshhealthcheck.shape import SHAPER as HEALTH_CHECK
@@ -17,6 +18,7 @@ from kuma.policies.meshtrafficpermission.shape import SHAPER as PERMISSION
 
 SHAPERS: tuple[Shaper, ...] = (
     LOAD_BALANCING,
+    ACCESS_LOG,
     TRACE,
     FAULT_INJECTION,
     RATE_LIMIT,

@@ -1,0 +1,15 @@
+"""Who a proxy is in the access logs that it writes."""
+
+from kuma.kit.value import value
+
+
+@value
+class LoggedAs:
+    """`service`: the first of the proxy's services by name. `workload`: the KRI of its workload,
+    empty if it has none."""
+
+    mesh: str
+    zone: str
+    service: str
+    address: str
+    workload: str = ""
