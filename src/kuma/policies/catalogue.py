@@ -14,6 +14,7 @@ from kuma.policies import (
     meshretry,
     meshtcproute,
     meshtimeout,
+    meshtls,
     meshtrace,
     meshtrafficpermission,
 )
@@ -24,6 +25,7 @@ from kuma.resources.registry import Registry
 POLICIES: tuple[Kind[Any], ...] = (
     meshhttproute.KIND,
     meshtcproute.KIND,
+    meshtls.KIND,
     meshloadbalancingstrategy.KIND,
     meshaccesslog.KIND,
     meshtrace.KIND,

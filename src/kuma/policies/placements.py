@@ -13,6 +13,7 @@ from kuma.policies.meshratelimit.placement import PLACEMENT as RATE_LIMIT
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
 from kuma.policies.meshtcproute.placement import PLACEMENT as TCP_ROUTE
 from kuma.policies.meshtimeout.placement import PLACEMENT as TIMEOUT
+from kuma.policies.meshtls.placement import PLACEMENT as TLS
 from kuma.policies.meshtrace.placement import PLACEMENT as TRACE
 from kuma.policies.meshtrafficpermission.placement import PLACEMENT as PERMISSION
 from kuma.resolve.placement import Placement
@@ -20,6 +21,7 @@ from kuma.resolve.placement import Placement
 PLACEMENTS: tuple[Placement, ...] = (
     HTTP_ROUTE,
     TCP_ROUTE,
+    TLS,
     LOAD_BALANCING,
     ACCESS_LOG,
     TRACE,

@@ -1,0 +1,321 @@
+"""The sending side of a proxy: its outbounds, and the destinations that their routes lead to.
+
+Client (matched policies) + service -> Sending (routing, conf, targets)   shared by a class
+Sending + address and port          -> Outbound                           the proxy's own
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kuma.kit.derived import derived
+from kuma.kit.slots import EMPTY, Slots
+from kuma.kit.value import value
+from kuma.plan import names
+from kuma.plan.endpoint import Preference
+from kuma.plan.logged import LoggedAs
+from kuma.plan.protocol import Protocol
+from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
+from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
+from kuma.plan.tags import Tags, as_tags
+from kuma.plan.tls import MutualTls, TlsParameters
+from kuma.resolve.endpoints import mutual_tls, service_protocol
+from kuma.resolve.external import resolve_outside
+from kuma.resolve.logged import logged_as
+from kuma.resolve.match import matched_policies
+from kuma.resolve.merge import merge
+from kuma.resolve.placement import Placement, Rule
+from kuma.resolve.resource_rules import entries_on_route
+from kuma.resolve.routes import (
+    DEFAULT_WEIGHT,
+    Routed,
+    Target,
+    resolve_backends,
+    route_http,
+)
+from kuma.resolve.rules import inbound_rules, named_policies, placement_of, rule_for
+from kuma.resolve.subject import Subject
+from kuma.resolve.view import MeshView
+from kuma.resources.kinds.dataplane import DataplaneSpec
+from kuma.resources.resource import Resource
+
+
+@value
+class Client:
+    """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
+    its tags those that they ask for. `logged` is who it is, if one of them has to tell; `tls`: on
+    which terms it begins mutual TLS."""
+
+    policies: tuple[tuple[str, tuple[str, ...]], ...]
+    tags: Tags = ()
+    logged: LoggedAs | None = None
+    tls: TlsParameters = TlsParameters()
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        return dict(self.policies).get(kind, ())
+
+
+@value
+class Sending:
+    """What an outbound to a service does, wherever it listens."""
+
+    protocol: Protocol
+    routing: Routing
+    conf: Slots
+    targets: tuple[Target, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@value
+class Reached:
+    destination: Destination
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@value
+class DeclaredOutbound:
+    """An outbound as its Dataplane declares it. `tags` are all that it names, `subset` those of them
+    that narrow the service down."""
+
+    address: str
+    port: int
+    service: str
+    tags: Tags
+    subset: Tags
+
+
+@value
+class SendingSide:
+    """Sorted by address and by name."""
+
+    outbounds: tuple[Outbound, ...]
+    destinations: tuple[Destination, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@derived
+def sending_side(
+    view: MeshView, client: Client, declared: tuple[DeclaredOutbound, ...], binds: bool
+) -> SendingSide:
+    made: dict[tuple[str, int], Outbound] = {}
+    targets: dict[Target, None] = {}
+    diagnostics: list[Diagnostic] = []
+    for each in declared:
+        behaviour = sending(view, client, each.service, each.subset)
+        diagnostics += behaviour.diagnostics
+        targets.update(dict.fromkeys(behaviour.targets))
+        made[each.address, each.port] = Outbound(
+            address=each.address,
+            port=each.port,
+            service=each.service,
+            tags=each.tags,
+            protocol=behaviour.protocol,
+            routing=behaviour.routing,
+            bind=binds,
+            conf=behaviour.conf,
+        )
+    found = [reached(view, client, target.service, target.tags) for target in targets]
+    diagnostics += [problem for each in found for problem in each.diagnostics]
+    return SendingSide(
+        tuple(made[place] for place in sorted(made)),
+        tuple(sorted((each.destination for each in found), key=lambda each: each.name)),
+        tuple(diagnostics),
+    )
+
+
+@derived
+def client_of(view: MeshView, subject: Subject) -> Client:
+    kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
+    found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
+    return Client(
+        policies=tuple((kind, policies) for kind, policies in found if policies),
+        tls=_tls_parameters(view, subject),
+    )
+
+
+def _tls_parameters(view: MeshView, subject: Subject) -> TlsParameters:
+    """Versions and ciphers are for proxies as a whole, so any of its inbounds says the same."""
+    found = TlsParameters()
+    for placement in view.placements:
+        if placement.tls is not None:
+            policies = matched_policies(view, placement.name, subject).names
+            if policies:
+                found = placement.tls(inbound_rules(view, placement.name, policies)).parameters
+    return found
+
+
+def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[DataplaneSpec]) -> Client:
+    """Labels stand in for tags that are not there. Of several values of a tag the least is taken."""
+    if _tells_proxy(view, client):
+        client = replace(client, logged=logged_as(view, dataplane.name))
+    keys = _asked_tags(view, client)
+    if not keys:
+        return client
+    found: dict[str, str] = {}
+    for key in keys:
+        values = [tags[key] for tags in dataplane.spec.tag_sets() if key in tags]
+        if values or key in dataplane.labels:
+            found[key] = min(values) if values else dataplane.labels[key]
+    return replace(client, tags=as_tags(found))
+
+
+@derived
+def _tells_proxy(view: MeshView, client: Client) -> bool:
+    return any(
+        getattr(policy.spec, "to", None)
+        for kind, policies in client.policies
+        if placement_of(view, kind).tells_proxy
+        for policy in named_policies(view, kind, policies)
+    )
+
+
+@derived
+def _asked_tags(view: MeshView, client: Client) -> frozenset[str]:
+    return frozenset(
+        tag
+        for kind, policies in client.policies
+        if (asked := placement_of(view, kind).asked_tags) is not None
+        for policy in named_policies(view, kind, policies)
+        for item in getattr(policy.spec, "to", None) or ()
+        for tag in asked(item.default)
+    )
+
+
+@derived
+def sending(view: MeshView, client: Client, service: str, tags: Tags) -> Sending:
+    """HTTP routes apply to services that speak HTTP; TCP routes to all others, and to HTTP services
+    that no HTTP route speaks of."""
+    protocol = service_protocol(view, service)
+    default = Target(service, tags)
+    conf = _outbound_conf(view, client, service)
+    http = _routing_rule(view, client, service, lambda p: p.http_routes is not None)
+    tcp = _routing_rule(view, client, service, lambda p: p.tcp_backends is not None)
+    if protocol.is_http and (http is not None or tcp is None):
+        return _send_http(view, client, default, Sending(protocol, TcpRouting(()), conf, ()), http)
+    protocol = Protocol.TCP if protocol.is_http else protocol
+    return _send_tcp(view, default, Sending(protocol, TcpRouting(()), conf, ()), tcp)
+
+
+def _send_http(
+    view: MeshView,
+    client: Client,
+    default: Target,
+    draft: Sending,
+    found: tuple[Placement, Rule] | None,
+) -> Sending:
+    make = found[0].http_routes if found else None
+    routed = route_http(view, make(found[1]) if make and found else (), default)
+    routes = _with_confs(view, client, default.service, routed)
+    return replace(
+        draft,
+        routing=HttpRouting(names.outbound_route(default.name), routes),
+        targets=routed.targets,
+        diagnostics=routed.diagnostics,
+    )
+
+
+def _with_confs(
+    view: MeshView, client: Client, service: str, routed: Routed
+) -> tuple[HttpRoute, ...]:
+    return tuple(
+        replace(route, conf=_route_conf(view, client, service, route, rule_hash))
+        for route, rule_hash in zip(routed.routes, routed.hashes, strict=True)
+    )
+
+
+def _route_conf(
+    view: MeshView, client: Client, service: str, route: HttpRoute, rule_hash: str
+) -> Slots:
+    """What holds for the destination over this route, then what names its MeshHTTPRoute in `to`.
+
+    # Differs from Kuma: the latter counts for services by tag, too.
+    """
+    slots = EMPTY
+    for kind, policies in client.policies:
+        if not placement_of(view, kind).on_route:
+            continue
+        rule = rule_for(view, kind, policies, service, rule_hash)
+        confs = [] if rule is None else [rule.conf]
+        for origin in route.origins[-1:]:
+            sources = entries_on_route(view, kind, policies, origin.name)
+            confs += [source.conf for source in sources]
+        slots = slots.put(merge(confs)) if confs else slots
+    return slots
+
+
+def _send_tcp(
+    view: MeshView, default: Target, draft: Sending, found: tuple[Placement, Rule] | None
+) -> Sending:
+    make = found[0].tcp_backends if found else None
+    if found is None or make is None:
+        split = (Weighted(default.name, DEFAULT_WEIGHT),)
+        return replace(draft, routing=TcpRouting(split), targets=(default,))
+    origins = found[1].origins[-1:]
+    backends = resolve_backends(view, make(found[1]), origins, needs_http=False)
+    return replace(
+        draft,
+        routing=TcpRouting(backends.split, origins),
+        targets=backends.targets,
+        diagnostics=backends.diagnostics,
+    )
+
+
+@derived
+def reached(view: MeshView, client: Client, service: str, tags: Tags) -> Reached:
+    """The destination that a target stands for, with what the policies say of its service."""
+    outside = resolve_outside(view, service, tags)
+    made = Destination(
+        name=names.destination(service, tags),
+        service=service,
+        protocol=service_protocol(view, service),
+        tags=tags,
+        endpoints=Eds(_preference(view, client, service))
+        if outside is None
+        else Resolved(outside.endpoints),
+        tls=_mutual_tls(view, client, service, tags) if outside is None else outside.tls,
+        conf=_conf(view, client, service, lambda placement: placement.on_destination),
+    )
+    return Reached(made, () if outside is None else outside.diagnostics)
+
+
+def _mutual_tls(view: MeshView, client: Client, service: str, tags: Tags) -> MutualTls | None:
+    tls = mutual_tls(view, service, tags)
+    return None if tls is None else replace(tls, parameters=client.tls)
+
+
+def _preference(view: MeshView, client: Client, service: str) -> Preference | None:
+    """None: no policy says which endpoints of the service the client would rather use."""
+    for kind, policies in client.policies:
+        prefer = placement_of(view, kind).preference
+        if prefer is not None and (rule := rule_for(view, kind, policies, service, "")):
+            return prefer(rule.conf, client.tags, view.zone)
+    return None
+
+
+def _routing_rule(
+    view: MeshView, client: Client, service: str, routes: Callable[[Placement], bool]
+) -> tuple[Placement, Rule] | None:
+    for kind, policies in client.policies:
+        placement = placement_of(view, kind)
+        if routes(placement) and (rule := rule_for(view, kind, policies, service, "")):
+            return placement, rule
+    return None
+
+
+def _conf(
+    view: MeshView,
+    client: Client,
+    service: str,
+    rides: Callable[[Placement], bool],
+) -> Slots:
+    """What the policies say of a destination, for a part of the plan."""
+    slots = EMPTY
+    for kind, policies in client.policies:
+        if rides(placement_of(view, kind)):
+            rule = rule_for(view, kind, policies, service, "")
+            slots = slots if rule is None else slots.put(rule.conf)
+    return slots
+
+
+def _outbound_conf(view: MeshView, client: Client, service: str) -> Slots:
+    slots = _conf(view, client, service, lambda placement: placement.on_outbound)
+    return slots if client.logged is None else slots.put(client.logged)

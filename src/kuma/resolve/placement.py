@@ -110,9 +110,8 @@ class Placement:
     `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
-    inbounds, which then are its own. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
-    inbounds, which then are its own. `tls` says on what terms
-    an inbound takes, and its proxy begins, mutual TLS."""
+    inbounds, which then are its own. `tls` says on what terms an inbound takes, and its proxy
+    begins, mutual TLS."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -125,7 +124,6 @@ class Placement:
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     tls: Callable[[InboundRules], TlsTerms] | None = None
-    tells_proxy: bool = False
     tells_proxy: bool = False
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
