@@ -147,7 +147,7 @@ def test_a_clock_that_is_a_little_behind_is_tolerated(issuer, source):
 def test_a_revoked_token_is_refused_and_others_are_not(issuer, source, clock, validator):
     bad, good = (issuer.user(JOHN, valid_for=HOUR) for _ in range(2))
     listed = f"some-id, {claims_of(bad)['jti']}\n".encode()
-    revocations = new_secret(USER_FAMILY.revocations, listed, now=clock.now())
+    revocations = new_secret(*USER_FAMILY.revocations, listed, now=clock.now())
     source.changed([_added(revocations)])
     with pytest.raises(TokenRefused, match=r"^the token is revoked$"):
         validator.user(bad)
@@ -158,8 +158,16 @@ def _added(resource):
     return Change(resource.key, resource)
 
 
-def test_revocations_of_dataplane_tokens_are_global_secrets_per_mesh():
-    assert dataplane_family("m").revocations == secret_key("", "dataplane-token-revocations-m")
+@pytest.mark.parametrize("mesh", ["default", ""])
+def test_dataplane_tokens_are_revoked_in_the_mesh_or_globally(
+    mesh, issuer, source, clock, validator
+):
+    token = issuer.dataplane(DataplaneIdentity("default", "web-1"), valid_for=HOUR)
+    key = secret_key(mesh, "dataplane-token-revocations-default")
+    revocations = new_secret(key, claims_of(token)["jti"].encode(), now=clock.now())
+    source.changed([_added(revocations)])
+    with pytest.raises(TokenRefused, match=r"^the token is revoked$"):
+        validator.dataplane(token, mesh="default")
 
 
 def test_a_token_of_another_key_with_the_same_id_is_refused(other_signing_pem, validator, clock):
@@ -171,7 +179,7 @@ def test_a_token_of_another_key_with_the_same_id_is_refused(other_signing_pem, v
 
 def test_a_token_of_another_mesh_is_refused(issuer, validator):
     token = issuer.dataplane(DataplaneIdentity("default"), valid_for=HOUR)
-    with pytest.raises(TokenRefused, match='Secret "dataplane-token-signing-key-other-1" of mesh'):
+    with pytest.raises(TokenRefused, match='the token is for the mesh "default", not for "other"'):
         validator.dataplane(token, mesh="other")
 
 
@@ -226,7 +234,7 @@ def test_a_static_key_of_a_mesh_is_for_that_mesh_alone(signing_pem, clock):
     identity = DataplaneIdentity("default")
     token = sign_token(identity, SigningKey("1", signing_pem), valid_for=HOUR, clock=clock)
     assert validator.dataplane(token, mesh="default") == identity
-    with pytest.raises(TokenRefused, match="no signing key"):
+    with pytest.raises(TokenRefused, match="is for the mesh"):
         validator.dataplane(token, mesh="other")
     with pytest.raises(TokenRefused, match="no signing key"):
         validator.user(token)

@@ -39,11 +39,12 @@ class KeyFamily:
     """Keys of one purpose. `mesh` is empty where they are GlobalSecrets.
 
     The secret of serial 0 has no serial in its name: so were keys named before 1.4.
+    `revocations` are the secrets that may list revoked tokens; each counts.
     `holds_public` families keep public keys alone: they check tokens and cannot sign.
     """
 
     prefix: str
-    revocations: ResourceKey
+    revocations: tuple[ResourceKey, ...]
     mesh: str = ""
     holds_public: bool = False
 
@@ -59,17 +60,20 @@ class KeyFamily:
 
 
 def dataplane_family(mesh: str) -> KeyFamily:
-    revocations = secret_key("", f"dataplane-token-revocations-{mesh}")
+    """Differs from Kuma: its documentation makes the list of revoked tokens a Secret of the mesh, but
+    its code reads the GlobalSecret alone. Here both count."""
+    name = f"dataplane-token-revocations-{mesh}"
+    revocations = (secret_key(mesh, name), secret_key("", name))
     return KeyFamily(f"dataplane-token-signing-key-{mesh}", revocations, mesh=mesh)
 
 
-_ZONE_REVOCATIONS = secret_key("", "zone-token-revocations")
+_ZONE_REVOCATIONS = (secret_key("", "zone-token-revocations"),)
 ZONE_FAMILY = KeyFamily("zone-token-signing-key", _ZONE_REVOCATIONS)
 ZONE_PUBLIC_FAMILY = KeyFamily(
     "zone-token-signing-public-key", _ZONE_REVOCATIONS, holds_public=True
 )
 """What a federated zone gets from its global control plane."""
-USER_FAMILY = KeyFamily("user-token-signing-key", secret_key("", "user-token-revocations"))
+USER_FAMILY = KeyFamily("user-token-signing-key", (secret_key("", "user-token-revocations"),))
 ADMIN_USER_TOKEN = secret_key("", "admin-user-token")
 
 

@@ -180,7 +180,10 @@ class TokenValidator:
         self._parsed: dict[str, tuple[bytes, rsa.RSAPublicKey]] = {}
 
     def dataplane(self, token: str, *, mesh: str) -> DataplaneIdentity:
-        claims = self._claims(token, dataplane_family(mesh), self._dataplane_trust)
+        try:
+            claims = self._claims(token, dataplane_family(mesh), self._dataplane_trust)
+        except TokenRefused as error:
+            raise _refused_in(mesh, token, error) from error
         _check_kind(claims, "dataplane")
         return DataplaneIdentity(
             mesh=_text(claims, "Mesh"),
@@ -258,12 +261,22 @@ class TokenValidator:
 
     def _check_revoked(self, claims: Mapping[str, Any], family: KeyFamily) -> None:
         token_id = _text(claims, "jti")
-        listed = find_secret(self._source, family.revocations)
-        if not token_id or not listed:
-            return
-        revoked = [each.strip() for each in listed.decode(errors="replace").split(",")]
-        if token_id in revoked:
-            raise TokenRefused("the token is revoked")
+        for place in family.revocations:
+            listed = (find_secret(self._source, place) or b"").decode(errors="replace")
+            if token_id and token_id in (each.strip() for each in listed.split(",")):
+                raise TokenRefused("the token is revoked")
+
+
+def _refused_in(mesh: str, token: str, error: TokenRefused) -> TokenRefused:
+    """Each mesh has keys of its own, so a token of another one is refused for its signature. What it
+    says of its mesh, though unproven, is the better explanation."""
+    try:
+        said = jwt.decode(token, options={"verify_signature": False}).get("Mesh")
+    except jwt.InvalidTokenError:
+        return error
+    if not isinstance(said, str) or said in {"", mesh}:
+        return error
+    return TokenRefused(f'the token is for the mesh "{said}", not for "{mesh}"')
 
 
 def _header(token: str) -> tuple[str, str]:
