@@ -31,6 +31,7 @@ from kuma.app.control_plane.diagnostics import build_diagnostics
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
+from kuma.config.errors import BadConfig
 from kuma.envoy.render import Renderer
 from kuma.identity.dataplane_auth import authenticate_dataplane
 from kuma.identity.static_keys import load_trust
@@ -96,7 +97,7 @@ class ControlPlane:
         await self._admin.ensure_authority()
         self._spawn("fan-out", self._fanout.run())
         self._spawn("insights", self._tracker.run())
-        await self._data_plane_server.start()
+        await self._start_data_plane_server()
         self._api = self._build_api()
         await self._api.start()
         self._starting = None
@@ -110,6 +111,13 @@ class ControlPlane:
             data_plane_server=self.settings.dp_server.port,
             diagnostics=self.settings.diagnostics.server_port,
         )
+
+    async def _start_data_plane_server(self) -> None:
+        try:
+            await self._data_plane_server.start()
+        except OSError as error:
+            setting, port = "dpServer.port (KUMA_DP_SERVER_PORT)", self.settings.dp_server.port
+            raise BadConfig((f"{setting}: cannot listen on {port}: {error.strerror}",)) from error
 
     async def failed(self) -> None:
         """Until a part that should run forever ended."""
