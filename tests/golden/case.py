@@ -25,7 +25,7 @@ from kuma.plan.proxy import Eds, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
-from kuma.resolve.endpoints import resolve_endpoints
+from kuma.resolve.outbounds import endpoints_of
 from kuma.resolve.proxy import resolve_proxy
 from kuma.resolve.view import PlainMeshView
 from kuma.resources.codec import parse_document
@@ -102,10 +102,7 @@ class Case:
             cluster = renderer.destination(destination, system_ca_path=SYSTEM_CA)
             yield Made(Purpose.OUTBOUND, cluster)
             if isinstance(destination.endpoints, Eds):
-                preference = destination.endpoints.preference
-                endpoints = resolve_endpoints(
-                    self._view, destination.service, destination.tags, preference
-                )
+                endpoints = endpoints_of(self._view, destination, destination.endpoints.preference)
                 yield Made(Purpose.OUTBOUND, renderer.endpoints(endpoints))
 
 

@@ -107,7 +107,7 @@ def test_a_reference_to_a_resource_that_is_not_there_costs_that_outbound_alone()
     ]
     plan = plan_of("dp", a_dataplane("dp", outbounds=outbounds))
     assert [each.service for each in plan.outbounds] == ["b"]
-    assert messages(plan) == ['MeshService "a" is not found']
+    assert messages(plan) == ['MeshService "a" with port 80 is not found']
 
 
 @pytest.mark.parametrize(("features", "binds"), [((), False), (("feature-bind-outbounds",), True)])

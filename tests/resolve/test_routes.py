@@ -119,7 +119,7 @@ def test_mirrors_become_destinations() -> None:
     [
         (a_ref("nobody"), 'nothing serves "nobody"'),
         (a_ref("db"), '"db" does not speak HTTP but tcp'),
-        ({**a_ref("api"), "port": 80}, 'MeshService "api" is not found'),
+        ({**a_ref("api"), "port": 80}, 'MeshService "api" with port 80 is not found'),
         ({"kind": "MeshExternalService", "name": "x"}, 'MeshExternalService "x" is not found'),
     ],
 )

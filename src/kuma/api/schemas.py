@@ -219,6 +219,14 @@ def _status(kind: Kind[Any], by_model: Mapping[Any, Any]) -> dict[str, Any]:
     return {} if status is None else {"status": by_model[status, "validation"]}
 
 
+_SNIS = {
+    "type": "array",
+    "readOnly": True,
+    "items": {"type": "object", "properties": {"port": {"type": "integer"}, "sni": _TEXT}},
+}
+"""The server name by which each port of a destination is called."""
+
+
 def _envelope(kind: Kind[Any]) -> dict[str, Any]:
     return {
         "type": {"type": "string", "const": kind.name},
@@ -228,4 +236,5 @@ def _envelope(kind: Kind[Any]) -> dict[str, Any]:
         "creationTime": _TIME,
         "modificationTime": _TIME,
         **({"kri": {**_TEXT, "readOnly": True}} if kind.short else {}),
+        **({"snis": _SNIS} if kind.ports is not None else {}),
     }

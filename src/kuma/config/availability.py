@@ -60,9 +60,11 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "tracing": "is not available yet: traces of the control plane",
     "eventBus": "has no effect: events do not wait in buffers",
     "policies": "is not available yet: switching policies off",
-    "coreResources": "is not available yet: MeshService and its relatives",
+    "coreResources": "is not available yet: switching kinds off",
+    "coreResources.status": _NOTHING_POLLS,
     "ipam": "is not available yet: virtual addresses",
-    "meshService": "is not available yet: MeshServices",
+    "meshService.generationInterval": _NOTHING_POLLS,
+    "meshService.labelPropagation": "is not available yet: labels of MeshServices",
 }
 
 DATA_PLANE: Mapping[str, str | None] = {

@@ -233,6 +233,9 @@ def _always(protocol: Protocol) -> list[HttpFilter]:
 
 
 def _with_service(outbound: Outbound) -> Tags:
+    """None for a destination that is known as a resource."""
+    if outbound.resource is not None:
+        return ()
     return tuple(sorted({SERVICE: outbound.service, **dict(outbound.tags)}.items()))
 
 

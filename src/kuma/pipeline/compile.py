@@ -42,7 +42,7 @@ from kuma.plan.proxy import (
     Inbound,
     Outbound,
 )
-from kuma.resolve.endpoints import resolve_endpoints
+from kuma.resolve.outbounds import endpoints_of
 from kuma.resolve.proxy import Sender, conf_of, identity, inbounds_of, sender_of
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
@@ -187,9 +187,7 @@ class Compiler:
         cluster = self._render(view, _render_destination, destination, ca_path)
         if not isinstance(destination.endpoints, Eds):
             return cluster
-        endpoints = resolve_endpoints(
-            view, destination.service, destination.tags, destination.endpoints.preference
-        )
+        endpoints = endpoints_of(view, destination, destination.endpoints.preference)
         return cluster + self._render(view, _render_endpoints, destination.name, endpoints)
 
     def _finished(

@@ -9,13 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kuma.kit.incremental import Engine
-from kuma.pipeline.view import external_input, of_kind_input, service_input, tls_ready_input
+from kuma.pipeline.membership import Membership
+from kuma.pipeline.view import (
+    external_input,
+    members_input,
+    of_kind_input,
+    service_input,
+    tls_ready_input,
+)
 from kuma.resolve.view import ServiceInbound, index_inbounds, sort_inbounds
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
@@ -23,6 +31,8 @@ from kuma.resources.store import Change
 
 Service = tuple[str, str]
 """(mesh, service)"""
+
+_WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
 
 class Index:
@@ -36,14 +46,18 @@ class Index:
         self._services_of: dict[tuple[str, str], set[str]] = {}
         self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
         self._external_of: dict[tuple[str, str], str] = {}
+        self._membership = Membership()
         self._readiness = _Readiness(engine)
 
     def changed(self, changes: Sequence[Change]) -> None:
         services: set[Service] = set()
         kinds: set[tuple[str, str]] = set()
         external: set[Service] = set()
+        members: set[Service] = set()
         for change in changes:
             kind = change.key.kind
+            if kind in _WITH_MEMBERS:
+                members |= self._membership.changed(change)
             if kind == DATAPLANE.name:
                 services |= self._index_dataplane(change.key, change.resource)
             elif kind == DATAPLANE_INSIGHT.name:
@@ -51,13 +65,19 @@ class Index:
             elif kind == EXTERNAL_SERVICE.name:
                 external |= self._index_external(change.key, change.resource)
             elif kind in self._policy_kinds:
-                kinds.add(self._index_policy(change.key, change.resource))
+                kinds.add(self._index_kind(change.key, change.resource))
+            elif kind == MESH_SERVICE.name:
+                self._engine.set(change.key, change.resource)
+                kinds.add(self._index_kind(change.key, change.resource))
             elif kind == MESH.name:
                 self._engine.set(change.key, change.resource)
                 self._readiness.index_mesh(change.key.name, change.resource)
             elif kind == SECRET.name:
                 self._engine.set(change.key, change.resource)
         self._write(kinds, services, external)
+        for mesh, name in members:
+            found = self._membership.members_of(mesh, name)
+            self._engine.set(members_input(mesh, name), found or None)
 
     def _write(
         self, kinds: set[tuple[str, str]], services: set[Service], external: set[Service]
@@ -78,7 +98,7 @@ class Index:
             if not self._external[service]:
                 del self._external[service]
 
-    def _index_policy(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
+    def _index_kind(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
         _put(self._policies[key.mesh, key.kind], key.name, resource)
         return key.mesh, key.kind
 

@@ -7,7 +7,7 @@ from typing import Any
 from kuma.kit.incremental import Engine
 from kuma.plan.secret import SecretBytes
 from kuma.resolve.placement import Placement
-from kuma.resolve.view import ServiceInbound
+from kuma.resolve.view import Member, ServiceInbound
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.secret import SECRET, SecretSpec
@@ -28,6 +28,11 @@ def service_input(mesh: str, service: str) -> tuple[str, str, str]:
 def external_input(mesh: str, service: str) -> tuple[str, str, str]:
     """The engine's input with the ExternalServices of a service, sorted by name."""
     return ("external", mesh, service)
+
+
+def members_input(mesh: str, mesh_service: str) -> tuple[str, str, str]:
+    """The engine's input with the Dataplanes that a MeshService selects, sorted by name."""
+    return ("members", mesh, mesh_service)
 
 
 def tls_ready_input(mesh: str, service: str) -> tuple[str, str, str]:
@@ -63,6 +68,15 @@ class TrackedView:
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         return self.engine.read(external_input(self.mesh_name, service)) or ()
+
+    def service(self, kind: str, name: str) -> AnyResource | None:
+        return self._resource(ResourceKey(kind, self.mesh_name, name))
+
+    def services(self, kind: str) -> tuple[AnyResource, ...]:
+        return self.engine.read(of_kind_input(self.mesh_name, kind)) or ()
+
+    def members(self, mesh_service: str) -> tuple[Member, ...]:
+        return self.engine.read(members_input(self.mesh_name, mesh_service)) or ()
 
     def is_tls_ready(self, service: str) -> bool:
         return bool(self.engine.read(tls_ready_input(self.mesh_name, service)))

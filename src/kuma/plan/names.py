@@ -49,6 +49,36 @@ def destination(service: str, tags: Tags = (), *, of_mesh: str = "") -> str:
     return f"{name}_{of_mesh}" if of_mesh else name
 
 
+def resource_destination(
+    mesh: str, name: str, *, namespace: str, zone: str, short: str, port: int
+) -> str:
+    """The cluster of one port of a MeshService or a relative; parts that do not apply are empty."""
+    return f"{mesh}_{name}_{namespace}_{zone}_{short}_{port}"
+
+
+_SNI_KINDS = {"msvc": "ms", "extsvc": "mes", "mzsvc": "mzms"}
+_MAX_LABEL = 63
+
+
+def resource_sni(name: str, mesh: str, short: str, port: int) -> str:
+    """The server name of one port of a resource: `a<hash>.api.80.default.ms`. The hash, FNV-1a of 64
+    bits, tells apart names that are cut to fit into a DNS label."""
+    found = fnv1a_64(f"{name};{mesh};".encode())
+    return f"a{found:016x}.{_cut(name)}.{port}.{_cut(mesh)}.{_SNI_KINDS[short]}"
+
+
+def fnv1a_64(text: bytes) -> int:
+    """Source: http://www.isthe.com/chongo/tech/comp/fnv"""
+    found = 0xCBF29CE484222325
+    for byte in text:
+        found = ((found ^ byte) * 0x100000001B3) % 2**64
+    return found
+
+
+def _cut(label: str) -> str:
+    return label if len(label) < _MAX_LABEL else f"{label[: _MAX_LABEL - 1]}x"
+
+
 def identity_secret(mesh: str) -> str:
     return f"identity_cert:secret:{mesh}"
 

@@ -29,6 +29,16 @@ class Inbound:
 
 
 @value
+class ResourcePort:
+    """One port of a MeshService or a relative. `section` is the port's name."""
+
+    kind: str
+    name: str
+    port: int
+    section: str
+
+
+@value
 class Eds:
     """Endpoints come over EDS under the destination's name, placed as the client prefers; None: as
     the mesh does for everybody."""
@@ -45,7 +55,8 @@ class Resolved:
 
 @value
 class Destination:
-    """One upstream: in Envoy a cluster named `name`. `tags` are the subset beyond the service."""
+    """One upstream: in Envoy a cluster named `name`. `tags` are the subset beyond the service;
+    `resource` is set for one that is known as a resource, rather than by tags."""
 
     name: str
     service: str
@@ -54,11 +65,13 @@ class Destination:
     endpoints: Eds | Resolved = Eds()
     tls: UpstreamTls = None
     conf: Slots = EMPTY
+    resource: ResourcePort | None = None
 
 
 @value
 class Outbound:
-    """One address that the workload sends to. `tags` are those of the destination."""
+    """One address that the workload sends to. `tags` are those of the destination, `resource` the
+    port of the resource that it is."""
 
     address: str
     port: int
@@ -68,6 +81,7 @@ class Outbound:
     routing: Routing
     bind: bool = True
     conf: Slots = EMPTY
+    resource: ResourcePort | None = None
 
 
 @value

@@ -5,6 +5,7 @@ policies give to clients, and then all with an equal one share it.
 Source: reference 6.4, 6.5 and 6.7.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
 
@@ -31,20 +32,26 @@ def resolve_endpoints(
     clients that have this preference."""
     ready = [each for each in view.service_inbounds(service) if each.ready]
     chosen = [each for each in ready if matches_tags(tags, dict(each.tags))]
+    return place_endpoints(view, names.destination(service, tags), chosen, preference)
+
+
+def place_endpoints(
+    view: MeshView,
+    cluster: str,
+    inbounds: Iterable[ServiceInbound],
+    preference: Preference | None,
+) -> EndpointSet:
+    """These inbounds under the name of a cluster, as clients with this preference see them."""
     if preference is not None:
-        preferred = (_preferred(view, each, preference) for each in chosen)
+        preferred = (_preferred(view, each, preference) for each in inbounds)
         return EndpointSet(
-            name=names.destination(service, tags),
+            name=cluster,
             endpoints=tuple(sorted((each for each in preferred if each), key=_place)),
             overprovisioning=preference.overprovisioning,
         )
     by_locality = is_locality_aware(view)
-    return EndpointSet(
-        name=names.destination(service, tags),
-        endpoints=tuple(
-            sorted((_endpoint(view, each, by_locality) for each in chosen), key=_place)
-        ),
-    )
+    found = (_endpoint(view, each, by_locality) for each in inbounds)
+    return EndpointSet(cluster, tuple(sorted(found, key=_place)))
 
 
 def _endpoint(view: MeshView, inbound: ServiceInbound, by_locality: bool) -> Endpoint:

@@ -4,7 +4,7 @@
 Source: reference 2.2.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kuma.plan.origin import Origin
@@ -143,12 +143,12 @@ def _inbound_rule(rule: InboundRule, meta: Callable[[Origin], Json]) -> Json:
 
 
 def _resource_rule(view: MeshView, rule: ResourceRule, meta: Callable[[Origin], Json]) -> Json:
-    kind, mesh, name = rule.resource
-    found = view.mesh() if kind == MESH.name else _find(view.policies(kind), name)
+    kind, mesh, name = rule.section.resource
+    found = view.mesh() if kind == MESH.name else _find_named(view, kind, name)
     labels = {} if found is None else dict(found.labels)
     return {
         "resourceMeta": {"type": kind, "mesh": mesh, "name": name, "labels": labels},
-        "resourceSectionName": "",
+        "resourceSectionName": rule.section.name,
         "conf": [conf.to_json() for conf in rule.confs],
         "origin": _origins(rule.origins, meta),
     }
@@ -172,8 +172,9 @@ def _meta(resource: AnyResource | Resource[Any]) -> Json:
     }
 
 
-def _find(resources: Iterable[AnyResource], name: str) -> AnyResource | None:
-    return next((each for each in resources if each.name == name), None)
+def _find_named(view: MeshView, kind: str, name: str) -> AnyResource | None:
+    routes = (each for each in view.policies(kind) if each.name == name)
+    return view.service(kind, name) or next(routes, None)
 
 
 def _inbound(inbound: Inbound) -> Json:

@@ -11,29 +11,30 @@ from kuma.kit.derived import derived
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
-from kuma.plan.endpoint import Preference
+from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.logged import LoggedAs
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
 from kuma.plan.tags import Tags, as_tags
 from kuma.plan.tls import MutualTls, TlsParameters
-from kuma.resolve.endpoints import mutual_tls, service_protocol
+from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.merge import merge
+from kuma.resolve.mesh_services import port_endpoints, port_protocol, port_tls
 from kuma.resolve.placement import Placement, Rule
-from kuma.resolve.resource_rules import entries_on_route
+from kuma.resolve.resource_rules import entries_on_route, rule_of_port, rule_of_route
 from kuma.resolve.routes import (
     DEFAULT_WEIGHT,
     Routed,
-    Target,
     resolve_backends,
     route_http,
 )
-from kuma.resolve.rules import inbound_rules, named_policies, placement_of, rule_for
+from kuma.resolve.rules import Names, inbound_rules, named_policies, placement_of, rule_for
 from kuma.resolve.subject import Subject
+from kuma.resolve.target import PortTarget, ServiceTarget, Target
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.resource import Resource
@@ -73,14 +74,13 @@ class Reached:
 
 @value
 class DeclaredOutbound:
-    """An outbound as its Dataplane declares it. `tags` are all that it names, `subset` those of them
-    that narrow the service down."""
+    """An outbound as its Dataplane declares it. `tags` are all that it names."""
 
     address: str
     port: int
     service: str
     tags: Tags
-    subset: Tags
+    target: Target
 
 
 @value
@@ -100,7 +100,7 @@ def sending_side(
     targets: dict[Target, None] = {}
     diagnostics: list[Diagnostic] = []
     for each in declared:
-        behaviour = sending(view, client, each.service, each.subset)
+        behaviour = sending(view, client, each.target)
         diagnostics += behaviour.diagnostics
         targets.update(dict.fromkeys(behaviour.targets))
         made[each.address, each.port] = Outbound(
@@ -112,8 +112,9 @@ def sending_side(
             routing=behaviour.routing,
             bind=binds,
             conf=behaviour.conf,
+            resource=each.target.resource if isinstance(each.target, PortTarget) else None,
         )
-    found = [reached(view, client, target.service, target.tags) for target in targets]
+    found = [reached(view, client, target) for target in targets]
     diagnostics += [problem for each in found for problem in each.diagnostics]
     return SendingSide(
         tuple(made[place] for place in sorted(made)),
@@ -181,14 +182,13 @@ def _asked_tags(view: MeshView, client: Client) -> frozenset[str]:
 
 
 @derived
-def sending(view: MeshView, client: Client, service: str, tags: Tags) -> Sending:
+def sending(view: MeshView, client: Client, default: Target) -> Sending:
     """HTTP routes apply to services that speak HTTP; TCP routes to all others, and to HTTP services
     that no HTTP route speaks of."""
-    protocol = service_protocol(view, service)
-    default = Target(service, tags)
-    conf = _outbound_conf(view, client, service)
-    http = _routing_rule(view, client, service, lambda p: p.http_routes is not None)
-    tcp = _routing_rule(view, client, service, lambda p: p.tcp_backends is not None)
+    protocol = _protocol(view, default)
+    conf = _outbound_conf(view, client, default)
+    http = _routing_rule(view, client, default, lambda p: p.http_routes is not None)
+    tcp = _routing_rule(view, client, default, lambda p: p.tcp_backends is not None)
     if protocol.is_http and (http is not None or tcp is None):
         return _send_http(view, client, default, Sending(protocol, TcpRouting(()), conf, ()), http)
     protocol = Protocol.TCP if protocol.is_http else protocol
@@ -204,7 +204,7 @@ def _send_http(
 ) -> Sending:
     make = found[0].http_routes if found else None
     routed = route_http(view, make(found[1]) if make and found else (), default)
-    routes = _with_confs(view, client, default.service, routed)
+    routes = _with_confs(view, client, default, routed)
     return replace(
         draft,
         routing=HttpRouting(names.outbound_route(default.name), routes),
@@ -214,16 +214,16 @@ def _send_http(
 
 
 def _with_confs(
-    view: MeshView, client: Client, service: str, routed: Routed
+    view: MeshView, client: Client, target: Target, routed: Routed
 ) -> tuple[HttpRoute, ...]:
     return tuple(
-        replace(route, conf=_route_conf(view, client, service, route, rule_hash))
+        replace(route, conf=_route_conf(view, client, target, route, rule_hash))
         for route, rule_hash in zip(routed.routes, routed.hashes, strict=True)
     )
 
 
 def _route_conf(
-    view: MeshView, client: Client, service: str, route: HttpRoute, rule_hash: str
+    view: MeshView, client: Client, target: Target, route: HttpRoute, rule_hash: str
 ) -> Slots:
     """What holds for the destination over this route, then what names its MeshHTTPRoute in `to`.
 
@@ -233,13 +233,30 @@ def _route_conf(
     for kind, policies in client.policies:
         if not placement_of(view, kind).on_route:
             continue
-        rule = rule_for(view, kind, policies, service, rule_hash)
+        if isinstance(target, PortTarget):
+            slots = _put(slots, _rule_on_route(view, kind, policies, target, route))
+            continue
+        rule = rule_for(view, kind, policies, target.service, rule_hash)
         confs = [] if rule is None else [rule.conf]
         for origin in route.origins[-1:]:
             sources = entries_on_route(view, kind, policies, origin.name)
             confs += [source.conf for source in sources]
         slots = slots.put(merge(confs)) if confs else slots
     return slots
+
+
+def _rule_on_route(
+    view: MeshView, kind: str, policies: Names, target: PortTarget, route: HttpRoute
+) -> Rule | None:
+    """What is said of the route itself, with what is said of the mesh, or else of the port."""
+    for origin in route.origins[-1:]:
+        if found := rule_of_route(view, kind, policies, origin.name):
+            return found.as_rule()
+    return _rule_for(view, kind, policies, target)
+
+
+def _put(slots: Slots, rule: Rule | None) -> Slots:
+    return slots if rule is None else slots.put(rule.conf)
 
 
 def _send_tcp(
@@ -260,62 +277,97 @@ def _send_tcp(
 
 
 @derived
-def reached(view: MeshView, client: Client, service: str, tags: Tags) -> Reached:
+def reached(view: MeshView, client: Client, target: Target) -> Reached:
     """The destination that a target stands for, with what the policies say of its service."""
+    conf = _conf(view, client, target, lambda placement: placement.on_destination)
+    if isinstance(target, PortTarget):
+        return Reached(
+            Destination(
+                name=target.name,
+                service=target.service,
+                protocol=port_protocol(view, target.resource),
+                tls=_for_client(client, port_tls(view, target.resource)),
+                conf=conf,
+                endpoints=Eds(_preference(view, client, target)),
+                resource=target.resource,
+            )
+        )
+    service, tags = target.service, target.tags
     outside = resolve_outside(view, service, tags)
     made = Destination(
         name=names.destination(service, tags),
         service=service,
         protocol=service_protocol(view, service),
         tags=tags,
-        endpoints=Eds(_preference(view, client, service))
+        endpoints=Eds(_preference(view, client, target))
         if outside is None
         else Resolved(outside.endpoints),
-        tls=_mutual_tls(view, client, service, tags) if outside is None else outside.tls,
-        conf=_conf(view, client, service, lambda placement: placement.on_destination),
+        tls=_for_client(client, mutual_tls(view, service, tags)) if outside is None else outside.tls,
+        conf=conf,
     )
     return Reached(made, () if outside is None else outside.diagnostics)
 
 
-def _mutual_tls(view: MeshView, client: Client, service: str, tags: Tags) -> MutualTls | None:
-    tls = mutual_tls(view, service, tags)
+def _for_client(client: Client, tls: MutualTls | None) -> MutualTls | None:
     return None if tls is None else replace(tls, parameters=client.tls)
 
 
-def _preference(view: MeshView, client: Client, service: str) -> Preference | None:
-    """None: no policy says which endpoints of the service the client would rather use."""
+def endpoints_of(
+    view: MeshView, destination: Destination, preference: Preference | None
+) -> EndpointSet:
+    """Where a destination is whose endpoints come over EDS."""
+    if destination.resource is not None:
+        return port_endpoints(view, destination.resource, destination.name, preference)
+    return resolve_endpoints(view, destination.service, destination.tags, preference)
+
+
+def _preference(view: MeshView, client: Client, target: Target) -> Preference | None:
+    """None: no policy says which endpoints of the target the client would rather use."""
     for kind, policies in client.policies:
         prefer = placement_of(view, kind).preference
-        if prefer is not None and (rule := rule_for(view, kind, policies, service, "")):
+        if prefer is not None and (rule := _rule_for(view, kind, policies, target)):
             return prefer(rule.conf, client.tags, view.zone)
     return None
 
 
 def _routing_rule(
-    view: MeshView, client: Client, service: str, routes: Callable[[Placement], bool]
+    view: MeshView, client: Client, target: Target, routes: Callable[[Placement], bool]
 ) -> tuple[Placement, Rule] | None:
     for kind, policies in client.policies:
         placement = placement_of(view, kind)
-        if routes(placement) and (rule := rule_for(view, kind, policies, service, "")):
+        if routes(placement) and (rule := _rule_for(view, kind, policies, target)):
             return placement, rule
     return None
+
+
+def _rule_for(view: MeshView, kind: str, policies: Names, target: Target) -> Rule | None:
+    """By tags for what is known by its tags, by resource for what is one."""
+    if isinstance(target, ServiceTarget):
+        return rule_for(view, kind, policies, target.service, "")
+    found = rule_of_port(view, kind, policies, target.resource)
+    return None if found is None else found.as_rule()
+
+
+def _protocol(view: MeshView, target: Target) -> Protocol:
+    if isinstance(target, PortTarget):
+        return port_protocol(view, target.resource)
+    return service_protocol(view, target.service)
 
 
 def _conf(
     view: MeshView,
     client: Client,
-    service: str,
+    target: Target,
     rides: Callable[[Placement], bool],
 ) -> Slots:
     """What the policies say of a destination, for a part of the plan."""
     slots = EMPTY
     for kind, policies in client.policies:
         if rides(placement_of(view, kind)):
-            rule = rule_for(view, kind, policies, service, "")
-            slots = slots if rule is None else slots.put(rule.conf)
+            slots = _put(slots, _rule_for(view, kind, policies, target))
     return slots
 
 
-def _outbound_conf(view: MeshView, client: Client, service: str) -> Slots:
-    slots = _conf(view, client, service, lambda placement: placement.on_outbound)
+def _outbound_conf(view: MeshView, client: Client, target: Target) -> Slots:
+    slots = _conf(view, client, target, lambda placement: placement.on_outbound)
     return slots if client.logged is None else slots.put(client.logged)

@@ -31,9 +31,11 @@ from kuma.resolve.outbounds import (
 from kuma.resolve.placement import Rule
 from kuma.resolve.rules import placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
+from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
-from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
+from kuma.resources.kinds.dataplane.model import BackendRef
 from kuma.resources.kri import Kri
 
 BIND_OUTBOUNDS = "feature-bind-outbounds"
@@ -222,28 +224,42 @@ def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
 def declared_outbounds(view: MeshView, name: str) -> Declared:
     """What a Dataplane asks for, apart from it, so that equal ones share what follows."""
     dataplane = view.dataplane(name)
-    outbounds = dataplane.spec.networking.outbound if dataplane is not None else ()
-    made = [
-        DeclaredOutbound(
-            address=each.listening_address,
-            port=each.port,
-            service=each.service,
-            tags=as_tags(each.tags),
-            subset=_subset(each.tags),
+    if dataplane is None:
+        return Declared((), ())
+    made: list[DeclaredOutbound] = []
+    diagnostics: list[Diagnostic] = []
+    for index, each in enumerate(dataplane.spec.networking.outbound):
+        target = _target(view, each, scope_of(dataplane))
+        if target is None:
+            where = f"networking.outbound[{index}].backendRef"
+            origin = Origin(DATAPLANE.name, view.mesh_name, name)
+            diagnostics.append(Diagnostic(origin, where, _not_found(each.backend_ref)))
+            continue
+        made.append(
+            DeclaredOutbound(
+                address=each.listening_address,
+                port=each.port,
+                service=target.service,
+                tags=as_tags(each.tags),
+                target=target,
+            )
         )
-        for each in outbounds
-        if each.backend_ref is None
-    ]
-    diagnostics = [
-        Diagnostic(
-            Origin(DATAPLANE.name, view.mesh_name, name),
-            f"networking.outbound[{index}].backendRef",
-            f'{each.backend_ref.kind} "{each.backend_ref.name}" is not found',
-        )
-        for index, each in enumerate(outbounds)
-        if each.backend_ref is not None
-    ]
     return Declared(shared(view, tuple(made)), tuple(diagnostics))
+
+
+def _target(view: MeshView, outbound: Outbound, scope: Scope) -> Target | None:
+    ref = outbound.backend_ref
+    if ref is None:
+        return ServiceTarget(outbound.service, _subset(outbound.tags))
+    reference = Reference(ref.kind, ref.name, str(ref.port or ""), as_tags(ref.labels))
+    return find_port(view, reference, scope)
+
+
+def _not_found(ref: BackendRef | None) -> str:
+    if ref is None:
+        return ""
+    port = f" with port {ref.port}" if ref.port else ""
+    return f'{ref.kind} "{ref.name or dict(ref.labels)}"{port} is not found'
 
 
 def _subset(tags: Mapping[str, str]) -> Tags:

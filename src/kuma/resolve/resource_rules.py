@@ -4,18 +4,24 @@ Entries are merged for each resource that any of them names; one on the Mesh is 
 Source: reference 14.6, as far as the kinds exist.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cmp_to_key
 
 from kuma.kit.derived import derived
 from kuma.kit.value import value
 from kuma.plan.origin import Origin
+from kuma.plan.proxy import ResourcePort
+from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.match import find_route
 from kuma.resolve.merge import merge_groups
 from kuma.resolve.order import compare_attributes, compare_names, ordered_policies, top_target
-from kuma.resolve.placement import Source
+from kuma.resolve.placement import Rule, Source
 from kuma.resolve.rules import Names, named_policies, source_of
+from kuma.resolve.target import Scope, find_resources, scope_of
 from kuma.resolve.view import MeshView
+from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
@@ -23,27 +29,75 @@ from kuma.resources.spec import SpecModel
 from kuma.resources.target_ref import TargetRef, TargetRefKind
 
 _ROUTE = TargetRefKind.MESH_HTTP_ROUTE.value
+_SERVICES = {
+    TargetRefKind.MESH_SERVICE,
+    TargetRefKind.MESH_EXTERNAL_SERVICE,
+    TargetRefKind.MESH_MULTI_ZONE_SERVICE,
+}
+_KUBERNETES_TAG = re.compile(r"(?P<name>[^_]*)_(?P<namespace>[^_]*)_svc(_(?P<port>\d{1,9}))?")
+
+
+@value
+class Section:
+    """A resource, or one section of it: a port of a service, by its name."""
+
+    resource: ResourceKey
+    name: str = ""
 
 
 @value
 class ResourceRule:
-    resource: ResourceKey
+    section: Section
     confs: tuple[SpecModel, ...]
-    origins: tuple[Origin, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        return tuple(source.origin for source in self.sources)
+
+    def as_rule(self) -> Rule:
+        """In the form of a rule by tags, for what makes routes of either."""
+        return Rule((), self.confs[0], self.sources)
 
 
 @value
 class _Entry:
-    resource: ResourceKey
+    section: Section
     source: Source
 
 
 @derived
 def resource_rules(view: MeshView, kind: str, names: Names) -> tuple[ResourceRule, ...]:
-    """Sorted by the name of the resource, then by its kind."""
+    """Sorted by the name of the resource, then by its kind and section."""
     entries = _entries(view, kind, names)
-    resources = sorted({each.resource for each in entries}, key=lambda key: (key.name, key.kind))
-    return tuple(_rule(resource, entries) for resource in resources)
+    sections = sorted(
+        {each.section for each in entries},
+        key=lambda each: (each.resource.name, each.resource.kind, each.name),
+    )
+    return tuple(_rule(section, entries) for section in sections)
+
+
+@derived
+def rule_of_port(
+    view: MeshView, kind: str, names: Names, port: ResourcePort
+) -> ResourceRule | None:
+    """What holds for a port of a service: the rule on the port, else on its service, else on the
+    mesh."""
+    rules = {each.section: each for each in resource_rules(view, kind, names)}
+    service = ResourceKey(port.kind, view.mesh_name, port.name)
+    for section in (Section(service, port.section), Section(service), Section(_mesh_key(view))):
+        if (rule := rules.get(section)) is not None:
+            return rule
+    return None
+
+
+@derived
+def rule_of_route(view: MeshView, kind: str, names: Names, route: str) -> ResourceRule | None:
+    """What an entry on the MeshHTTPRoute `route` itself says; it then holds alone."""
+    for rule in resource_rules(view, kind, names):
+        if (rule.section.resource.kind, rule.section.resource.name) == (_ROUTE, route):
+            return rule
+    return None
 
 
 @derived
@@ -52,20 +106,25 @@ def entries_on_route(view: MeshView, kind: str, names: Names, route: str) -> tup
     return tuple(
         each.source
         for each in _entries(view, kind, names)
-        if each.resource.kind == _ROUTE and each.resource.name == route
+        if each.section.resource.kind == _ROUTE and each.section.resource.name == route
     )
 
 
-def _rule(resource: ResourceKey, entries: tuple[_Entry, ...]) -> ResourceRule:
-    sources = [
-        each.source for each in entries if each.resource == resource or _is_mesh(each.resource)
-    ]
+def _rule(section: Section, entries: tuple[_Entry, ...]) -> ResourceRule:
+    sources = tuple(each.source for each in entries if _covers(each.section, section))
     confs = merge_groups([source.conf for source in sources])
-    return ResourceRule(resource, confs, tuple(source.origin for source in sources))
+    return ResourceRule(section, confs, sources)
 
 
-def _is_mesh(resource: ResourceKey) -> bool:
-    return resource.kind == MESH.name
+def _covers(wider: Section, narrower: Section) -> bool:
+    """The mesh covers everything, a service all of its ports."""
+    if wider.resource.kind == MESH.name:
+        return True
+    return wider.resource == narrower.resource and wider.name in {"", narrower.name}
+
+
+def _mesh_key(view: MeshView) -> ResourceKey:
+    return ResourceKey(MESH.name, "", view.mesh_name)
 
 
 @derived
@@ -88,9 +147,9 @@ def _entries(view: MeshView, kind: str, names: Names) -> tuple[_Entry, ...]:
         )
 
     return tuple(
-        _Entry(resource, source_of(policy, index, getattr(item, "default", None)))
+        _Entry(section, source_of(policy, index, getattr(item, "default", None)))
         for policy, index, item in sorted(items, key=cmp_to_key(compare))
-        for resource in _resolve(view, _target(item))
+        for section in _resolve(view, _target(item), scope_of(policy))
     )
 
 
@@ -105,12 +164,50 @@ def _compare_targets(one: TargetRef, other: TargetRef) -> int:
     return one.kind.rank - other.kind.rank
 
 
-def _resolve(view: MeshView, target: TargetRef) -> Iterator[ResourceKey]:
+def _resolve(view: MeshView, target: TargetRef, scope: Scope) -> Iterator[Section]:
     if target.kind is TargetRefKind.MESH:
         if view.mesh() is not None:
-            yield ResourceKey(MESH.name, "", view.mesh_name)
+            yield Section(_mesh_key(view))
     elif target.kind is TargetRefKind.MESH_HTTP_ROUTE:
-        yield from _routes(view, target)
+        yield from (Section(key) for key in _routes(view, target))
+    elif target.kind in _SERVICES:
+        yield from _services(view, target, scope)
+
+
+def _services(view: MeshView, target: TargetRef, scope: Scope) -> Iterator[Section]:
+    """A name such as `api_shop_svc_80`, as services of Kubernetes have by tags, means the service
+    `api` of the namespace `shop`, and its port."""
+    scope = replace(scope, namespace=target.namespace or scope.namespace)
+    labels, by_tag = target.labels or (), _parse_kubernetes_tag(target)
+    if by_tag is not None:
+        labels = by_tag.labels
+    for found in find_resources(view, target.kind.value, target.name or "", labels, scope):
+        if not target.section_name and (by_tag is None or not by_tag.port):
+            yield Section(found.key)
+            continue
+        for port in getattr(found.spec, "ports", None) or ():
+            wanted = (
+                port.port == by_tag.port if by_tag else port.section_name == target.section_name
+            )
+            if wanted:
+                yield Section(found.key, port.section_name)
+                break
+
+
+@value
+class _KubernetesTag:
+    labels: Tags
+    port: int
+
+
+def _parse_kubernetes_tag(target: TargetRef) -> _KubernetesTag | None:
+    if target.kind is not TargetRefKind.MESH_SERVICE or target.section_name:
+        return None
+    found = _KUBERNETES_TAG.fullmatch(target.name or "")
+    if found is None:
+        return None
+    labels = {well_known.K8S_NAMESPACE: found["namespace"], well_known.DISPLAY_NAME: found["name"]}
+    return _KubernetesTag(as_tags(labels), int(found["port"] or 0))
 
 
 def _routes(view: MeshView, target: TargetRef) -> Iterator[ResourceKey]:

@@ -7,15 +7,23 @@ Source: https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule and refere
 from collections.abc import Iterable, Sequence
 
 from kuma.kit.value import value
-from kuma.plan import names
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Diagnostic
 from kuma.plan.route import Forward, HttpMatch, HttpRoute, Mirror, PathKind, PathMatch, Weighted
-from kuma.plan.tags import Tags
 from kuma.resolve.endpoints import is_known, service_protocol
 from kuma.resolve.external import resolve_outside
+from kuma.resolve.mesh_services import port_protocol
 from kuma.resolve.placement import RouteDraft
+from kuma.resolve.target import (
+    PortTarget,
+    Reference,
+    Scope,
+    ServiceTarget,
+    Target,
+    find_port,
+    scope_of_policy,
+)
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.target_ref import BackendRef
@@ -24,18 +32,6 @@ DEFAULT_ROUTE = "9Zuf5Tg79OuZcQITwBbQykxAk2u4fRKrwYn3//AL4Yo="
 """The hash of the match on prefix `/` alone, which is how Kuma names the default route."""
 
 DEFAULT_WEIGHT = 100
-
-
-@value
-class Target:
-    """A destination by service and subset of tags."""
-
-    service: str
-    tags: Tags = ()
-
-    @property
-    def name(self) -> str:
-        return names.destination(self.service, self.tags)
 
 
 @value
@@ -105,9 +101,7 @@ def _route(view: MeshView, draft: RouteDraft, backends: Backends, mirrors: "_Mir
         backends.split,
         path=draft.path,
         host=draft.host,
-        auto_host=any(
-            resolve_outside(view, target.service, target.tags) for target in backends.targets
-        ),
+        auto_host=any(_is_outside(view, target) for target in backends.targets),
         mirrors=mirrors.mirrors,
     )
     return HttpRoute(
@@ -138,8 +132,9 @@ def resolve_backends(
     """
     weights: dict[Target, int] = {}
     diagnostics: list[Diagnostic] = []
+    scope = _scope(view, origins)
     for ref in refs:
-        target, problem = _find_target(view, ref, needs_http=needs_http)
+        target, problem = _find_target(view, ref, scope, needs_http=needs_http)
         if problem:
             diagnostics += [Diagnostic(origin, "backendRefs", problem) for origin in origins]
         elif target is not None and ref.weight:
@@ -160,8 +155,9 @@ class _Mirrors:
 
 def _mirrors_of(view: MeshView, draft: RouteDraft) -> _Mirrors:
     mirrors, targets, diagnostics = [], [], []
+    scope = _scope(view, draft.origins)
     for ref, percentage in draft.mirrors:
-        target, problem = _find_target(view, ref, needs_http=True)
+        target, problem = _find_target(view, ref, scope, needs_http=True)
         if target is None:
             text = f"requestMirror: {problem}"
             diagnostics += [Diagnostic(origin, "filters", text) for origin in draft.origins]
@@ -171,15 +167,47 @@ def _mirrors_of(view: MeshView, draft: RouteDraft) -> _Mirrors:
     return _Mirrors(tuple(mirrors), tuple(targets), tuple(diagnostics))
 
 
-def _find_target(view: MeshView, ref: BackendRef, *, needs_http: bool) -> tuple[Target | None, str]:
+def _scope(view: MeshView, origins: Sequence[Origin]) -> Scope:
+    """References stand where the strongest policy of the route does."""
+    return scope_of_policy(view, origins[-1]) if origins else Scope()
+
+
+def _is_outside(view: MeshView, target: Target) -> bool:
+    if isinstance(target, PortTarget):
+        return False
+    return resolve_outside(view, target.service, target.tags) is not None
+
+
+def _find_target(
+    view: MeshView, ref: BackendRef, scope: Scope, *, needs_http: bool
+) -> tuple[Target | None, str]:
     """The destination, or what is wrong with the reference."""
-    if ref.references_real_object or ref.labels:
-        return None, f'{ref.kind} "{ref.name or ""}" is not found'
+    if ref.references_real_object:
+        return _find_port_target(view, ref, scope, needs_http=needs_http)
+    if ref.labels:
+        return None, f"{ref.kind} by labels needs a port"
     tags = tuple(pair for pair in ref.tags or () if pair[0] != well_known.SERVICE_TAG)
-    target = Target(ref.name or "", tags)
+    target = ServiceTarget(ref.name or "", tags)
     if not is_known(view, target.service):
         return None, f'nothing serves "{target.service}"'
     protocol = service_protocol(view, target.service)
     if needs_http and not protocol.is_http:
         return None, f'"{target.service}" does not speak HTTP but {Protocol(protocol).value}'
+    return target, ""
+
+
+def _find_port_target(
+    view: MeshView, ref: BackendRef, scope: Scope, *, needs_http: bool
+) -> tuple[Target | None, str]:
+    within = Scope(scope.zone, ref.namespace or scope.namespace)
+    section = ref.section_name or str(ref.port or "")
+    reference = Reference(ref.kind.value, ref.name or "", section, ref.labels or ())
+    target = find_port(view, reference, within)
+    called = f'{ref.kind} "{ref.name or dict(ref.labels or ())}"'
+    if target is None:
+        port = f" with port {section}" if section else ""
+        return None, f"{called}{port} is not found"
+    protocol = port_protocol(view, target.resource)
+    if needs_http and not protocol.is_http:
+        return None, f"port {section} of {called} does not speak HTTP but {protocol.value}"
     return target, ""

@@ -16,9 +16,10 @@ from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.placement import Placement
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
-from kuma.resources.kinds.dataplane.model import InboundState
+from kuma.resources.kinds.dataplane.model import Inbound, InboundState
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.resource import AnyResource, Resource
 
@@ -39,6 +40,17 @@ class ServiceInbound:
     protocol: str
     ready: bool
     labels: Tags = ()
+    name: str = ""
+
+
+@value
+class Member:
+    """A Dataplane that a MeshService selects: every `kuma.io/service` that it is known by, sorted,
+    and its inbounds in order."""
+
+    dataplane: str
+    services: tuple[str, ...]
+    inbounds: tuple[ServiceInbound, ...]
 
 
 class MeshView(Protocol):
@@ -66,6 +78,15 @@ class MeshView(Protocol):
     def external_services(self, service: str) -> tuple[Resource[ExternalServiceSpec], ...]:
         """Sorted by name."""
 
+    def service(self, kind: str, name: str) -> AnyResource | None:
+        """A MeshService or a relative, by the name of the resource."""
+
+    def services(self, kind: str) -> tuple[AnyResource, ...]:
+        """Sorted by name."""
+
+    def members(self, mesh_service: str) -> tuple[Member, ...]:
+        """The Dataplanes that a MeshService selects, sorted by name."""
+
     def is_tls_ready(self, service: str) -> bool:
         """Whether every proxy of the service has a certificate of the backend in force."""
 
@@ -83,26 +104,58 @@ def index_inbounds(
 ) -> Iterator[tuple[str, ServiceInbound]]:
     """The services of a dataplane, each with the inbound that serves it."""
     networking = dataplane.spec.networking
-    labels = as_tags(dataplane.labels)
     for inbound in networking.inbound:
         if not inbound.service or inbound.state is InboundState.IGNORED:
             continue
-        if inbound.port == SERVICE_LESS_PORT:
-            continue
-        interface = networking.interface_of(inbound)
-        yield (
-            inbound.service,
-            ServiceInbound(
-                dataplane=dataplane.name,
-                section=inbound.section_name,
-                address=interface.advertised_address,
-                port=interface.port,
-                tags=as_tags(inbound.tags),
-                protocol=inbound.declared_protocol,
-                ready=inbound.is_ready,
-                labels=labels,
-            ),
+        if inbound.port != SERVICE_LESS_PORT:
+            yield inbound.service, as_service_inbound(dataplane, inbound)
+
+
+def as_service_inbound(dataplane: Resource[DataplaneSpec], inbound: Inbound) -> ServiceInbound:
+    interface = dataplane.spec.networking.interface_of(inbound)
+    return ServiceInbound(
+        dataplane=dataplane.name,
+        section=inbound.section_name,
+        address=interface.advertised_address,
+        port=interface.port,
+        tags=as_tags(inbound.tags),
+        protocol=inbound.declared_protocol,
+        ready=inbound.is_ready,
+        labels=as_tags(dataplane.labels),
+        name=inbound.name,
+    )
+
+
+def find_member(selector: Selector, dataplane: Resource[DataplaneSpec]) -> Member | None:
+    """None: the selector does not select the Dataplane. Its inbounds are then all that it has: the
+    ports of the MeshService pick among them."""
+    inbounds = dataplane.spec.networking.inbound
+    if not inbounds or not _selects(selector, dataplane):
+        return None
+    return Member(
+        dataplane=dataplane.name,
+        services=tuple(sorted({each.service for each in inbounds if each.service})),
+        inbounds=tuple(
+            as_service_inbound(dataplane, each)
+            for each in inbounds
+            if each.port != SERVICE_LESS_PORT
+        ),
+    )
+
+
+def _selects(selector: Selector, dataplane: Resource[DataplaneSpec]) -> bool:
+    """Tags must all be on one inbound. Nothing given, or no tags: nothing is selected."""
+    if selector.dataplane_ref is not None:
+        return selector.dataplane_ref.name == dataplane.name
+    if selector.dataplane_tags is not None:
+        wanted = selector.dataplane_tags
+        return bool(wanted) and any(
+            all(inbound.tags.get(key) == text for key, text in wanted)
+            for inbound in dataplane.spec.networking.inbound
         )
+    return selector.dataplane_labels is not None and selector.dataplane_labels.matches(
+        dataplane.labels
+    )
 
 
 class PlainMeshView:
@@ -147,6 +200,20 @@ class PlainMeshView:
         return tuple(
             each for each in found if each.spec.tags.get(well_known.SERVICE_TAG) == service
         )
+
+    def service(self, kind: str, name: str) -> AnyResource | None:
+        return self._by_kind[kind].get(name)
+
+    def services(self, kind: str) -> tuple[AnyResource, ...]:
+        return _sorted(self._by_kind[kind])
+
+    def members(self, mesh_service: str) -> tuple[Member, ...]:
+        found = self._by_kind[MESH_SERVICE.name].get(mesh_service)
+        if found is None or not isinstance(found.spec, MeshServiceSpec):
+            return ()
+        selector, dataplanes = found.spec.selector, _sorted(self._by_kind[DATAPLANE.name])
+        members = (find_member(selector, each) for each in dataplanes)
+        return tuple(each for each in members if each is not None)
 
     def is_tls_ready(self, service: str) -> bool:
         return self._tls_ready is None or service in self._tls_ready

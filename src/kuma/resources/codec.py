@@ -14,7 +14,7 @@ from typing import Any
 
 from kuma.resources.errors import InvalidResource
 from kuma.resources.kind import Kind
-from kuma.resources.kri import kri_of
+from kuma.resources.kri import Kri, build_sni, kri_of
 from kuma.resources.label_syntax import check_labels
 from kuma.resources.meta import ResourceMeta
 from kuma.resources.names import check_mesh, check_name
@@ -24,7 +24,7 @@ from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.spec import SpecModel, nearest_name, parse_spec
 from kuma.resources.violation import Violation
 
-_ENVELOPE = ("type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri")
+_ENVELOPE = ("type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri", "snis")
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The time of a resource that was not stored yet."""
 
@@ -59,7 +59,16 @@ def _envelope(resource: AnyResource) -> dict[str, Any]:
         "modificationTime": format_timestamp(meta.modification_time),
         **({"labels": dict(sorted(meta.labels.items()))} if meta.labels else {}),
         **({"kri": str(kri)} if kri is not None else {}),
+        **({"snis": snis} if kri is not None and (snis := _snis(resource, kri)) else {}),
     }
+
+
+def _snis(resource: AnyResource, kri: Kri) -> list[dict[str, Any]]:
+    """The server name by which each port of a destination is called, in order of the ports."""
+    if resource.kind.ports is None:
+        return []
+    ports = sorted(resource.kind.ports(resource.spec), key=lambda port: port[0])
+    return [{"port": port, "sni": build_sni(kri.with_section(section))} for port, section in ports]
 
 
 def _build_bytes(resource: AnyResource) -> bytes:

@@ -49,6 +49,8 @@ class Kind(Generic[S_co]):
     `validate` gets the resource about to be written and returns violations with full paths.
     `default` returns the spec with its defaults filled in, before validation.
     `deprecations` returns warnings for the user about a resource that is accepted.
+    `ports` are those of a destination of traffic: the number and the name of each; None: the kind
+    is no destination.
     """
 
     name: str
@@ -72,6 +74,9 @@ class Kind(Generic[S_co]):
     default: "Callable[[Any], Any]" = field(default=lambda spec: spec, compare=False)
     deprecations: "Callable[[Resource[Any]], tuple[str, ...]]" = field(
         default=lambda _resource: (), compare=False
+    )
+    ports: "Callable[[Any], tuple[tuple[int, str], ...]] | None" = field(
+        default=None, compare=False
     )
 
     def __hash__(self) -> int:

@@ -50,6 +50,14 @@ def kri_of(resource: AnyResource) -> Kri | None:
     )
 
 
+def build_sni(kri: Kri) -> str:
+    """`sni.msvc.default.east.api.http`: the server name of a section of a destination. A namespace
+    is part of it only beside a zone."""
+    place = (kri.zone, kri.namespace) if kri.zone and kri.namespace else (kri.zone,)
+    parts = ("sni", kri.short, kri.mesh, *filter(None, place), kri.name, kri.section)
+    return ".".join(parts)
+
+
 def parse_kri(text: str) -> Kri:
     """Raises InvalidKri."""
     parts = text.split("_")

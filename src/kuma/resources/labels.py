@@ -10,6 +10,7 @@ PROXY_TYPE = "kuma.io/proxy-type"
 EFFECT = "kuma.io/effect"
 KDS_SYNC = "kuma.io/kds-sync"
 MANAGED_BY = "kuma.io/managed-by"
+DELETION_GRACE_PERIOD_STARTED_AT = "kuma.io/deletion-grace-period-started-at"
 WORKLOAD = "kuma.io/workload"
 K8S_NAMESPACE = "k8s.kuma.io/namespace"
 

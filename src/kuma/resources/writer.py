@@ -117,7 +117,7 @@ class Writer:
         return Put(stored[0], created=False, warnings=warnings)
 
     async def _create(self, resource: AnyResource) -> Put:
-        admitted = await self._admit(self._as_new(resource), None)
+        admitted = await self._admit(self._as_new(replace(resource, status=None)), None)
         companions = [Create(each, owner=admitted.key) for each in await self._bring(admitted)]
         stored = await self._store.commit([Create(admitted, owner=owner_of(admitted)), *companions])
         return Put(stored[0], created=True, warnings=admitted.kind.deprecations(admitted))

@@ -139,8 +139,10 @@ def test_accepts(spec: dict[str, Any]) -> None:
             [
                 (
                     "spec.rules[0].default.local.tcp",
-                    ("can't be specified when matches contain spiffeID because this field cannot "
-                    "be conditioned on source identity"),
+                    (
+                        "can't be specified when matches contain spiffeID because this field cannot "
+                        "be conditioned on source identity"
+                    ),
                 )
             ],
         ),

@@ -15,6 +15,7 @@ LISTED = {
     ("GlobalSecret", "global-secrets", "", Scope.GLOBAL, False, "Global Secrets"),
     ("Mesh", "meshes", "m", Scope.GLOBAL, False, "Meshes"),
     ("MeshInsight", "mesh-insights", "", Scope.GLOBAL, True, "Mesh Insights"),
+    ("MeshService", "meshservices", "msvc", Scope.MESH, False, "Mesh Services"),
     ("Secret", "secrets", "", Scope.MESH, False, "Secrets"),
     ("ServiceInsight", "service-insights", "", Scope.MESH, True, "Service Insights"),
     ("Zone", "zones", "z", Scope.GLOBAL, False, "Zones"),

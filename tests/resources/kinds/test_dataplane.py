@@ -222,9 +222,11 @@ def test_two_listeners_on_one_address_and_port_are_refused_unlike_in_kuma() -> N
             "health discovery",
         ),
         (
-            networking(outbound=[{"port": 1, "backendRef": {"kind": "MeshService", "name": "x"}}]),
-            "networking.outbound[0].backendRef",
-            "MeshService and its relatives",
+            networking(
+                outbound=[{"port": 1, "backendRef": {"kind": "MeshExternalService", "name": "x"}}]
+            ),
+            "networking.outbound[0].backendRef.kind",
+            "MeshExternalService",
         ),
         ({**networking(), "metrics": {"type": "prometheus"}}, "metrics", "metrics of proxies"),
         ({**networking(), "probes": {"port": 9000}}, "probes", "virtual probes"),

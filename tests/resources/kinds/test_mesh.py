@@ -39,7 +39,7 @@ def provided(**conf: Any) -> dict[str, Any]:
         provided(cert={"inline": "aGVsbG8="}, key={"inlineString": "PEM"}),
         {"networking": {"outbound": {"passthrough": False}}},
         {"routing": {"localityAwareLoadBalancing": False, "zoneEgress": False}},
-        {"meshServices": {"mode": "Disabled"}},
+        *({"meshServices": {"mode": mode}} for mode in ("Disabled", "Everywhere", "Exclusive")),
         {"skipCreatingInitialPolicies": ["*"]},
         {"constraints": {"dataplaneProxy": {"requirements": [{"tags": {"team": "*"}}]}}},
     ],
@@ -197,7 +197,6 @@ def test_these_are_invalid(spec: dict[str, Any], found: Found) -> None:
             "routing.defaultForbidMeshExternalServiceAccess",
             "MeshExternalService",
         ),
-        ({"meshServices": {"mode": "Exclusive"}}, "meshServices.mode", "MeshService"),
     ],
 )
 def test_what_cannot_be_honoured_yet_is_refused(

@@ -28,6 +28,7 @@ from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
+from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
@@ -305,7 +306,15 @@ class ControlPlane:
             is_connected=self._database.is_connected,
             every=settings.metrics.dataplane.idle_timeout,
         )
+        mesh_services = MeshServiceUpkeep(
+            self.replica,
+            self._writer,
+            self.clock,
+            zone=settings.multizone.zone.name,
+            grace=settings.mesh_service.deletion_grace_period,
+        )
         async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(mesh_services.run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())
 

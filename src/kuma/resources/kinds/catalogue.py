@@ -9,6 +9,7 @@ from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DATAPLANE_
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.mesh_insight import MESH_INSIGHT
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.kinds.service_insight import SERVICE_INSIGHT
 from kuma.resources.kinds.zone import ZONE, ZONE_OVERVIEW
@@ -20,6 +21,7 @@ CORE_KINDS: tuple[Kind[Any], ...] = (
     DATAPLANE_INSIGHT,
     DATAPLANE_OVERVIEW,
     EXTERNAL_SERVICE,
+    MESH_SERVICE,
     SECRET,
     GLOBAL_SECRET,
     MESH_INSIGHT,

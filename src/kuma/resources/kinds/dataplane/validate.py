@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane.model import (
+    BackendRef,
     DataplaneNetworking,
     DataplaneSpec,
     Gateway,
@@ -30,10 +31,13 @@ UNSUPPORTED = (
     Unsupported("networking.gateway.type", "builtin gateways"),
     Unsupported("networking.listeners", "zone proxies"),
     Unsupported("networking.inbound[].serviceProbe", "health discovery"),
-    Unsupported("networking.outbound[].backendRef", "MeshService and its relatives"),
     Unsupported("metrics", "metrics of proxies"),
     Unsupported("probes", "virtual probes"),
 )
+
+_BACKEND_KINDS = ("MeshExternalService", "MeshMultiZoneService", "MeshService")
+_WAITING_KINDS = ("MeshExternalService", "MeshMultiZoneService")
+_PORTLESS_KIND = "MeshExternalService"
 
 _SAME_ADDRESS = "serviceAddress and servicePort has to differ from address and port"
 
@@ -127,6 +131,23 @@ def _check_outbound(outbound: Outbound) -> Iterator[Violation]:
         yield Violation("address", "address has to be valid IP address")
     if outbound.backend_ref is None:
         yield from check_tags("tags", outbound.tags, require_service=True)
+        return
+    yield from _check_backend_ref(outbound.backend_ref)
+    if outbound.tags:
+        yield Violation("backendRef", "both backendRef and tags/service cannot be defined")
+
+
+def _check_backend_ref(ref: BackendRef) -> Iterator[Violation]:
+    if ref.kind not in _BACKEND_KINDS:
+        available = ",".join(_BACKEND_KINDS)
+        message = f"invalid value. Available values are: {available}"
+        yield Violation("backendRef.kind", message)
+    elif ref.kind in _WAITING_KINDS:
+        yield Violation("backendRef.kind", f"is not supported by this version ({ref.kind})")
+    if not ref.name and not ref.labels:
+        yield Violation("backendRef", "either 'name' or 'labels' should be specified")
+    if ref.kind != _PORTLESS_KIND:
+        yield from check_port("backendRef.port", ref.port)
 
 
 def _check_clashes(networking: DataplaneNetworking) -> Iterator[Violation]:

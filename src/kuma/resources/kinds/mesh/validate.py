@@ -31,7 +31,6 @@ UNSUPPORTED = (
     Unsupported("routing.localityAwareLoadBalancing", "locality-aware load balancing"),
     Unsupported("routing.zoneEgress", "zone egresses"),
     Unsupported("routing.defaultForbidMeshExternalServiceAccess", "MeshExternalService"),
-    Unsupported("meshServices.mode", "MeshService"),
 )
 
 _MAX_BACKENDS = 1

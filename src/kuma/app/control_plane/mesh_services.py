@@ -1,0 +1,278 @@
+"""Makes MeshServices from Dataplanes, and keeps the state of all of them. A job of the leader.
+
+Woken by what changes a MeshService, and by the end of a grace period; it looks only at those that a
+change may touch.
+
+    changes of the replica -> MeshServices to look at -> writer
+
+# Differs from Kuma: there all meshes are looked through every two and every five seconds.
+Source: Kuma, docs/madr 039 and 058; reference 10.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from kuma.kit.clock import Clock
+from kuma.pipeline.membership import Membership, Place
+from kuma.pipeline.mesh_services import Generated, as_proxy, generate_ports, with_state
+from kuma.resources import labels as well_known
+from kuma.resources.admission import spec_as
+from kuma.resources.dns_names import dns_1035_errors
+from kuma.resources.errors import ResourceError
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.kinds.mesh import MESH, MeshServicesMode, MeshSpec
+from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
+from kuma.resources.meta import ResourceKey, ResourceMeta
+from kuma.resources.replica import Replica
+from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.store import Change
+from kuma.resources.writer import Writer
+
+log = structlog.get_logger("mesh-services")
+
+GENERATOR = "meshservice-generator"
+PAUSE = timedelta(milliseconds=100)
+"""Between two rounds, so that a service whose thousand proxies connect at once is written a few
+times and not a thousand times. The first change of a burst does not wait."""
+RETRY = timedelta(seconds=5)
+
+
+class MeshServiceUpkeep:
+    def __init__(
+        self, replica: Replica, writer: Writer, clock: Clock, *, zone: str, grace: timedelta
+    ) -> None:
+        self._replica = replica
+        self._writer = writer
+        self._clock = clock
+        self._zone = zone
+        self._grace = grace
+        self._membership = Membership()
+        self._services_of: dict[Place, set[str]] = {}
+        self._dataplanes_of: dict[Place, set[str]] = defaultdict(set)
+        self._seen: dict[Place, tuple[bool, bool]] = {}
+        self._conflicts: dict[Place, tuple[str, ...]] = {}
+        self._touched: set[Place] = set()
+        self._due: dict[Place, datetime] = {}
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        stop = self._replica.subscribe(self._changed)
+        try:
+            for kind in (MESH, DATAPLANE, DATAPLANE_INSIGHT, MESH_SERVICE):
+                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
+            while True:
+                await self._round()
+                await asyncio.sleep(PAUSE.total_seconds())
+                await self._until_woken()
+        finally:
+            stop()
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        before = len(self._touched)
+        for change in changes:
+            key = change.key
+            if key.kind == DATAPLANE.name:
+                self._touched |= self._membership.changed(change) | self._index(change)
+            elif key.kind == MESH_SERVICE.name:
+                self._touched |= self._membership.changed(change) | {(key.mesh, key.name)}
+            elif key.kind == DATAPLANE_INSIGHT.name:
+                self._insight_changed(change)
+            elif key.kind == MESH.name:
+                self._touched |= self._places_in(key.name)
+        if len(self._touched) > before:
+            self._woken.set()
+
+    def _index(self, change: Change) -> set[Place]:
+        """The services that a Dataplane has now or had before."""
+        mesh, place = change.key.mesh, (change.key.mesh, change.key.name)
+        spec = spec_as(DataplaneSpec, change.resource)
+        now = {each.service for each in spec.networking.inbound if each.service} if spec else set()
+        before = self._services_of.pop(place, set())
+        if now:
+            self._services_of[place] = now
+        for service in before - now:
+            self._dataplanes_of[mesh, service].discard(change.key.name)
+        for service in now:
+            self._dataplanes_of[mesh, service].add(change.key.name)
+        return {(mesh, service) for service in before | now}
+
+    def _insight_changed(self, change: Change) -> None:
+        mesh, name = place = (change.key.mesh, change.key.name)
+        insight = spec_as(DataplaneInsightSpec, change.resource)
+        issued = insight is not None and insight.mtls is not None and insight.mtls.issued_backend
+        seen = (insight is not None and insight.is_online, bool(issued))
+        if self._seen.get(place, (False, False)) == seen:
+            return
+        if insight is None:
+            self._seen.pop(place, None)
+        else:
+            self._seen[place] = seen
+        self._touched |= {(mesh, each) for each in self._membership.services_of(mesh, name)}
+
+    def _places_in(self, mesh: str) -> set[Place]:
+        generated = {place for place in self._dataplanes_of if place[0] == mesh}
+        held = self._replica.list(MESH_SERVICE, mesh)
+        return generated | {(mesh, each.name) for each in held}
+
+    async def _round(self) -> None:
+        self._woken.clear()
+        now = self._clock.now()
+        ripe = {place for place, due in self._due.items() if due <= now}
+        touched, self._touched = self._touched | ripe, set()
+        for mesh, name in sorted(touched):
+            self._due.pop((mesh, name), None)
+            try:
+                await self._keep(mesh, name)
+            except ResourceError as error:
+                self._due[mesh, name] = self._clock.now() + RETRY
+                log.warning("MeshService not kept", mesh=mesh, name=name, reason=str(error))
+
+    async def _until_woken(self) -> None:
+        left = min(self._due.values(), default=None)
+        seconds = None
+        if left is not None:
+            seconds = max((left - self._clock.now()).total_seconds(), 0.0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _keep(self, mesh_name: str, name: str) -> None:
+        mesh = spec_as(MeshSpec, self._replica.find(ResourceKey(MESH.name, "", mesh_name)))
+        if mesh is None:
+            return
+        found = self._replica.find(ResourceKey(MESH_SERVICE.name, mesh_name, name))
+        service = _as_mesh_service(found)
+        if service is not None and not _is_local(service):
+            return
+        is_managed = service is None or service.labels.get(well_known.MANAGED_BY) == GENERATOR
+        wanted = self._generated(mesh_name, name, service) if is_managed else None
+        if service is None:
+            if wanted is not None and _generates(mesh):
+                await self._create(mesh_name, name, wanted)
+            return
+        if is_managed and not _generates(mesh):
+            await self._writer.delete(service.key)
+            log.info("deleted a MeshService: the mesh has none", mesh=mesh_name, name=name)
+            return
+        if is_managed:
+            if wanted is None and await self._is_deleted(service):
+                return
+            service = self._with_generated(service, wanted)
+        members = self._membership.members_of(mesh_name, name)
+        proxies = [as_proxy(each, self._insight(mesh_name, each.dataplane)) for each in members]
+        await self._writer.update(with_state(service, mesh, proxies))
+
+    def _generated(
+        self, mesh: str, name: str, service: Resource[MeshServiceSpec] | None
+    ) -> Generated | None:
+        if dns_1035_errors(name):
+            return None
+        found = (
+            self._replica.find(ResourceKey(DATAPLANE.name, mesh, each))
+            for each in self._dataplanes_of.get((mesh, name), ())
+        )
+        dataplanes = [
+            Resource(DATAPLANE, each.meta, each.spec)
+            for each in found
+            if each is not None and isinstance(each.spec, DataplaneSpec)
+        ]
+        made = generate_ports(name, dataplanes, None if service is None else service.spec.ports)
+        self._tell_conflicts(mesh, name, () if made is None else made.conflicting)
+        return made
+
+    def _tell_conflicts(self, mesh: str, name: str, conflicting: tuple[str, ...]) -> None:
+        """Once, not whenever the service is looked at."""
+        if self._conflicts.get((mesh, name), ()) == conflicting:
+            return
+        self._conflicts[mesh, name] = conflicting
+        if conflicting:
+            log.warning(
+                "the inbounds of one service must have the same ports on all dataplanes",
+                mesh=mesh,
+                name=name,
+                conflicting=list(conflicting),
+            )
+
+    async def _create(self, mesh: str, name: str, wanted: Generated) -> None:
+        now = self._clock.now()
+        meta = ResourceMeta(mesh, name, 0, now, now, self._labels(mesh, name))
+        spec = MeshServiceSpec(selector=_selector(name), ports=wanted.ports)
+        await self._writer.put(Resource(MESH_SERVICE, meta, spec))
+        log.info("created a MeshService", mesh=mesh, name=name)
+
+    async def _is_deleted(self, service: Resource[MeshServiceSpec]) -> bool:
+        """Nobody serves it any more: delete it once the grace period is over."""
+        started = _parse_time(service.labels.get(well_known.DELETION_GRACE_PERIOD_STARTED_AT))
+        place, now = (service.mesh, service.name), self._clock.now()
+        if started is not None and started + self._grace <= now:
+            await self._writer.delete(service.key)
+            log.info("deleted a MeshService without dataplanes", mesh=place[0], name=place[1])
+            return True
+        self._due[place] = (started or now) + self._grace
+        return False
+
+    def _with_generated(
+        self, service: Resource[MeshServiceSpec], wanted: Generated | None
+    ) -> Resource[MeshServiceSpec]:
+        """Without Dataplanes it stays as it was, with the time since when that is so."""
+        labels = {**service.labels, **self._labels(service.mesh, service.name)}
+        since = labels.pop(well_known.DELETION_GRACE_PERIOD_STARTED_AT, None)
+        if wanted is None:
+            known = since if _parse_time(since) is not None else None
+            text = known or self._clock.now().isoformat().replace("+00:00", "Z")
+            labels[well_known.DELETION_GRACE_PERIOD_STARTED_AT] = text
+            return service.with_labels(labels)
+        ports, selector = wanted.ports, _selector(service.name)
+        changed = service.spec.model_copy(update={"ports": ports, "selector": selector})
+        return replace(service.with_labels(labels), spec=changed)
+
+    def _labels(self, mesh: str, name: str) -> dict[str, str]:
+        return {
+            well_known.MESH: mesh,
+            well_known.DISPLAY_NAME: name,
+            well_known.MANAGED_BY: GENERATOR,
+            well_known.ENV: "universal",
+            well_known.ZONE: self._zone,
+            well_known.ORIGIN: "zone",
+        }
+
+    def _insight(self, mesh: str, dataplane: str) -> DataplaneInsightSpec | None:
+        found = self._replica.find(ResourceKey(DATAPLANE_INSIGHT.name, mesh, dataplane))
+        return spec_as(DataplaneInsightSpec, found)
+
+
+def _generates(mesh: MeshSpec) -> bool:
+    services = mesh.mesh_services
+    return services is not None and services.mode is not MeshServicesMode.DISABLED
+
+
+def _selector(service: str) -> Selector:
+    return Selector(dataplane_tags=((well_known.SERVICE_TAG, service),))
+
+
+def _as_mesh_service(found: AnyResource | None) -> Resource[MeshServiceSpec] | None:
+    spec = spec_as(MeshServiceSpec, found)
+    if found is None or spec is None:
+        return None
+    return Resource(MESH_SERVICE, found.meta, spec, found.status)
+
+
+def _is_local(service: AnyResource) -> bool:
+    """Whether it is this zone's own, rather than a copy of another's."""
+    return service.labels.get(well_known.ORIGIN, "zone") == "zone"
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None

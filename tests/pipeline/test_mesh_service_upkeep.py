@@ -1,0 +1,205 @@
+"""MeshServices follow the Dataplanes: made, kept, changed, and deleted after a grace period."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest_asyncio
+
+from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
+from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
+from tests.pipeline.conftest import Site
+from tests.support.builders import (
+    a_dataplane,
+    a_dataplane_insight,
+    a_mesh,
+    a_resource,
+    an_inbound,
+)
+
+GRACE = timedelta(hours=1)
+MODE = {"meshServices": {"mode": "Everywhere"}}
+SINCE = "kuma.io/deletion-grace-period-started-at"
+
+
+class Upkeep:
+    """The job at work, and what a test does around it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._news = asyncio.Event()
+        site.replica.subscribe(lambda _: self._news.set())
+        self._start()
+
+    def _start(self) -> None:
+        site = self.site
+        job = MeshServiceUpkeep(site.replica, site.writer, site.clock, zone="default", grace=GRACE)
+        self._task = asyncio.create_task(job.run())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def restart(self) -> None:
+        await self.stop()
+        self._start()
+
+    async def put(self, *resources: AnyResource) -> None:
+        for each in resources:
+            await self.site.writer.put(each)
+
+    async def delete(self, name: str) -> None:
+        await self.site.writer.delete(ResourceKey(DATAPLANE.name, "default", name))
+
+    def find(self, name: str = "backend") -> Any:
+        return self.site.replica.find(ResourceKey(MESH_SERVICE.name, "default", name))
+
+    async def until(self, holds: Callable[[Any], Any], name: str = "backend") -> Any:
+        """The MeshService, once that is so."""
+        async with asyncio.timeout(5):
+            while not holds(self.find(name)):
+                self._news.clear()
+                await self._news.wait()
+        return self.find(name)
+
+
+@pytest_asyncio.fixture
+async def upkeep(site: Site) -> AsyncIterator[Upkeep]:
+    await site.writer.put(a_mesh(spec=MODE, mtls=True))
+    made = Upkeep(site)
+    yield made
+    await made.stop()
+
+
+async def test_a_service_of_dataplanes_becomes_a_mesh_service(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane())
+
+    made = await upkeep.until(lambda found: found and found.status)
+
+    assert made.spec.to_json() == {
+        "state": "Available",
+        "selector": {"dataplaneTags": {"kuma.io/service": "backend"}},
+        "ports": [{"name": "8080", "port": 8080, "targetPort": 8080, "appProtocol": "http"}],
+        "identities": [{"type": "ServiceTag", "value": "backend"}],
+    }
+    assert made.status.to_json() == {
+        "tls": {"status": "NotReady"},
+        "dataplaneProxies": {"healthy": 1, "total": 1},
+    }
+    assert made.labels == {
+        "kuma.io/display-name": "backend",
+        "kuma.io/env": "universal",
+        "kuma.io/managed-by": "meshservice-generator",
+        "kuma.io/mesh": "default",
+        "kuma.io/origin": "zone",
+        "kuma.io/zone": "default",
+    }
+
+
+async def test_a_name_that_is_no_dns_label_makes_none(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane("one", service="Not_a_label"), a_dataplane("two"))
+
+    await upkeep.until(lambda found: found)
+
+    assert upkeep.find("Not_a_label") is None
+
+
+async def test_the_ports_of_the_oldest_hold_until_nobody_has_them(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane("one", port=8080))
+    upkeep.site.clock.advance(timedelta(seconds=1))
+    await upkeep.put(a_dataplane("two", port=9090))
+    both = await upkeep.until(
+        lambda found: found and found.status and found.status.dataplane_proxies.total == 2
+    )
+    assert [each.port for each in both.spec.ports] == [8080]
+    assert both.status.dataplane_proxies.healthy == 1
+
+    await upkeep.delete("one")
+
+    await upkeep.until(lambda found: [each.port for each in found.spec.ports] == [9090])
+
+
+async def test_tls_is_ready_once_all_have_certificates_and_stays_so(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane("one"), a_dataplane("two"))
+    issued = {"mTLS": {"issuedBackend": "ca-1"}}
+    await upkeep.put(a_dataplane_insight("one", spec=issued))
+    one = await upkeep.until(
+        lambda found: found and found.status and found.status.dataplane_proxies.connected == 1
+    )
+    assert one.status.tls.status == "NotReady"
+
+    await upkeep.put(a_dataplane_insight("two", spec=issued))
+    await upkeep.until(lambda found: found.status.tls.status == "Ready")
+    await upkeep.put(a_dataplane("three"))
+
+    three = await upkeep.until(lambda found: found.status.dataplane_proxies.total == 3)
+    assert three.status.tls.status == "Ready"
+
+
+async def test_without_dataplanes_it_is_deleted_after_the_grace_period(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane())
+    await upkeep.until(lambda found: found and found.status)
+    await upkeep.delete("backend-1")
+    left = await upkeep.until(lambda found: SINCE in found.labels)
+    assert left.spec.state == "Unavailable"
+
+    upkeep.site.clock.advance(GRACE - timedelta(seconds=1))
+    await upkeep.restart()
+    await upkeep.put(a_dataplane("other", service="other"))
+    await upkeep.until(lambda found: found, "other")
+    assert upkeep.find() is not None
+
+    upkeep.site.clock.advance(timedelta(seconds=1))
+    await upkeep.restart()
+    await upkeep.until(lambda found: found is None)
+
+
+async def test_a_dataplane_in_time_ends_the_grace_period(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane())
+    await upkeep.until(lambda found: found and found.status)
+    await upkeep.delete("backend-1")
+    await upkeep.until(lambda found: SINCE in found.labels)
+
+    await upkeep.put(a_dataplane("again"))
+
+    back = await upkeep.until(lambda found: SINCE not in found.labels)
+    assert back.spec.state == "Available"
+
+
+async def test_without_mesh_services_only_those_made_by_hand_stay(upkeep: Upkeep) -> None:
+    mine = a_resource(MESH_SERVICE, "mine", {"selector": {"dataplaneRef": {"name": "backend-1"}}})
+    await upkeep.put(a_dataplane(), mine)
+    await upkeep.until(lambda found: found and found.status)
+
+    await upkeep.put(a_mesh(mtls=True))
+
+    await upkeep.until(lambda found: found is None)
+    kept = await upkeep.until(lambda found: found.status, "mine")
+    assert [each.value for each in kept.spec.identities] == ["backend"]
+
+
+async def test_one_made_by_hand_is_not_taken_over(upkeep: Upkeep) -> None:
+    await upkeep.put(a_resource(MESH_SERVICE, "backend", {"ports": [{"port": 1}]}))
+    await upkeep.put(a_dataplane())
+    await upkeep.put(a_dataplane("other", service="other"))
+
+    await upkeep.until(lambda found: found, "other")
+
+    assert [each.port for each in upkeep.find().spec.ports] == [1]
+
+
+async def test_labels_of_others_stay(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane())
+    made = await upkeep.until(lambda found: found and found.status)
+    await upkeep.put(made.with_labels({**made.labels, "team": "shop"}))
+
+    await upkeep.put(a_dataplane("backend-1", inbounds=[an_inbound(port=9090)]))
+
+    changed = await upkeep.until(lambda found: [p.port for p in found.spec.ports] == [9090])
+    assert changed.labels["team"] == "shop"

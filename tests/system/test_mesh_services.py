@@ -1,0 +1,166 @@
+"""MeshServices on real traffic: made from dataplanes, called by name and port, with mutual TLS."""
+
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.mesh import HOST, until
+from tests.support.processes import accepts, free_ports
+from tests.system.conftest import MTLS, Mesh
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SERVICE = "/meshes/default/meshservices/api"
+
+
+async def services_on(mesh: Mesh) -> dict[str, Any]:
+    """The MeshService of both versions of `api`, whose inbounds must have one port: each listens on
+    its own here, so the second is in conflict and a MeshService by hand has both."""
+    await mesh.cp.put({**MTLS, "meshServices": {"mode": "Everywhere"}})
+
+    async def ask() -> httpx.Response:
+        return await mesh.cp.rest.get(SERVICE)
+
+    await until(ask, lambda found: found.status_code == 200)
+    found: dict[str, Any] = (await ask()).json()
+    return found
+
+
+def both_versions(mesh: Mesh, name: str = "both") -> dict[str, Any]:
+    """Port 80 is the inbound of v1, port 81 that of v2."""
+    ports = [
+        {
+            "name": version,
+            "port": number,
+            "targetPort": mesh.sidecars[version].inbound,
+            "appProtocol": "http",
+        }
+        for version, number in (("v1", 80), ("v2", 81))
+    ]
+    selector = {"dataplaneTags": {"kuma.io/service": "api"}}
+    return {
+        "type": "MeshService",
+        "mesh": "default",
+        "name": name,
+        "labels": {"team": name},
+        "spec": {"selector": selector, "ports": ports},
+    }
+
+
+async def outbound_to(mesh: Mesh, ref: dict[str, Any]) -> str:
+    """Give the client one more outbound; the URL at which it answers."""
+    [port] = free_ports(1)
+    path = "/meshes/default/dataplanes/client"
+    document = (await mesh.cp.rest.get(path)).json()
+    document["networking"]["outbound"].append({"port": port, "backendRef": ref})
+    await mesh.cp.put(document)
+    await accepts(port)
+    return f"http://{HOST}:{port}/"
+
+
+async def backend_at(mesh: Mesh, url: str) -> str:
+    answer = await mesh.http.get(url)
+    return str(answer.json()["backend"]) if answer.is_success else str(answer.status_code)
+
+
+async def test_a_mesh_service_is_made_and_kept(mesh: Mesh) -> None:
+    made = await services_on(mesh)
+
+    assert made["labels"]["kuma.io/managed-by"] == "meshservice-generator"
+    assert made["kri"] == "kri_msvc_default_default__api_"
+    assert made["spec"]["ports"][0]["appProtocol"] == "http"
+
+    async def ask() -> dict[str, Any]:
+        return dict((await mesh.cp.rest.get(SERVICE)).json())
+
+    await until(ask, lambda found: found.get("status", {}).get("tls") == {"status": "Ready"})
+    found = await ask()
+    assert found["spec"]["identities"] == [{"type": "ServiceTag", "value": "api"}]
+    assert found["spec"]["state"] == "Available"
+    assert found["status"]["dataplaneProxies"]["total"] == 2
+
+
+async def test_each_port_of_a_mesh_service_is_called_by_an_outbound_of_its_own(mesh: Mesh) -> None:
+    await mesh.cp.put(both_versions(mesh))
+
+    by_name = await outbound_to(mesh, {"kind": "MeshService", "name": "both", "port": 80})
+    by_labels = await outbound_to(
+        mesh, {"kind": "MeshService", "labels": {"team": "both"}, "port": 81}
+    )
+
+    assert await backend_at(mesh, by_name) == "v1"
+    assert await backend_at(mesh, by_labels) == "v2"
+
+
+async def test_a_policy_on_a_section_holds_for_that_port_alone(mesh: Mesh) -> None:
+    await mesh.cp.put(both_versions(mesh, "parted"))
+    first = await outbound_to(mesh, {"kind": "MeshService", "name": "parted", "port": 80})
+    second = await outbound_to(mesh, {"kind": "MeshService", "name": "parted", "port": 81})
+    target = {"kind": "MeshService", "name": "parted", "sectionName": "v2"}
+    policy = {
+        "type": "MeshTimeout",
+        "mesh": "default",
+        "name": "short",
+        "spec": {
+            "to": [{"targetRef": target, "default": {"http": {"requestTimeout": "100ms"}}}],
+        },
+    }
+    mesh.v1.delay = mesh.v2.delay = lambda _path: 0.4
+    try:
+        await mesh.cp.put(policy)
+
+        async def ask() -> str:
+            return await backend_at(mesh, second)
+
+        await until(ask, lambda answer: answer == "504")
+        assert await backend_at(mesh, first) == "v1"
+        rules = (await mesh.cp.rest.get("/meshes/default/dataplanes/client/_rules")).json()
+        [timeouts] = [each for each in rules["rules"] if each["type"] == "MeshTimeout"]
+        found = [each["resourceSectionName"] for each in timeouts["toResourceRules"]]
+        assert "v2" in found
+    finally:
+        mesh.v1.delay = mesh.v2.delay = lambda _path: 0.0
+        await mesh.cp.delete(policy)
+
+
+async def test_a_route_splits_between_ports_of_a_mesh_service(mesh: Mesh) -> None:
+    await mesh.cp.put(both_versions(mesh, "split"))
+    url = await outbound_to(mesh, {"kind": "MeshService", "name": "split", "port": 80})
+    refs = [
+        {"kind": "MeshService", "name": "split", "port": port, "weight": 1} for port in (80, 81)
+    ]
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "default": {"backendRefs": refs},
+    }
+    target = {"kind": "MeshService", "name": "split", "sectionName": "v1"}
+    route = {
+        "type": "MeshHTTPRoute",
+        "mesh": "default",
+        "name": "half",
+        "spec": {"to": [{"targetRef": target, "rules": [rule]}]},
+    }
+    await mesh.cp.put(route)
+    try:
+
+        async def ask() -> Counter[str]:
+            return Counter([await backend_at(mesh, url) for _ in range(20)])
+
+        await until(ask, lambda found: set(found) == {"v1", "v2"})
+    finally:
+        await mesh.cp.delete(route)
+
+
+async def test_without_meshservices_the_made_ones_go_and_the_others_stay(mesh: Mesh) -> None:
+    await services_on(mesh)
+    await mesh.cp.put(both_versions(mesh, "mine"))
+
+    await mesh.cp.put(MTLS)
+
+    async def ask() -> httpx.Response:
+        return await mesh.cp.rest.get(SERVICE)
+
+    await until(ask, lambda found: found.status_code == 404)
+    assert (await mesh.cp.rest.get("/meshes/default/meshservices/mine")).is_success
