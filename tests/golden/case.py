@@ -102,7 +102,7 @@ class Case:
             cluster = renderer.destination(destination, system_ca_path=SYSTEM_CA)
             yield Made(Purpose.OUTBOUND, cluster)
             if isinstance(destination.endpoints, Eds):
-                endpoints = endpoints_of(self._view, destination, destination.endpoints.preference)
+                endpoints = endpoints_of(self._view, destination)
                 yield Made(Purpose.OUTBOUND, renderer.endpoints(endpoints))
 
 

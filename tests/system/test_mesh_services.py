@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.mesh import HOST, until
+from tests.support.mesh import HOST, a_backend, until
 from tests.support.processes import accepts, free_ports
 from tests.system.conftest import MTLS, Mesh
 
@@ -164,3 +164,38 @@ async def test_without_meshservices_the_made_ones_go_and_the_others_stay(mesh: M
 
     await until(ask, lambda found: found.status_code == 404)
     assert (await mesh.cp.rest.get("/meshes/default/meshservices/mine")).is_success
+
+
+async def test_an_outbound_and_a_route_reach_a_mesh_external_service(mesh: Mesh) -> None:
+    async with a_backend("outside") as outside:
+        spec = {
+            "match": {"port": 80, "protocol": "http"},
+            "endpoints": [{"address": "localhost", "port": outside.port}],
+        }
+        await mesh.cp.put(
+            {"type": "MeshExternalService", "mesh": "default", "name": "far", "spec": spec}
+        )
+        url = await outbound_to(mesh, {"kind": "MeshExternalService", "name": "far"})
+
+        assert await backend_at(mesh, url) == "outside"
+        _, headers = outside.requests[-1]
+        assert headers["host"] == "localhost"
+
+        refs = [{"kind": "MeshExternalService", "name": "far"}]
+        match = [{"path": {"type": "PathPrefix", "value": "/far"}}]
+        rule = {"matches": match, "default": {"backendRefs": refs}}
+        target = {"kind": "MeshService", "name": "api"}
+        await mesh.cp.put(
+            {
+                "type": "MeshHTTPRoute",
+                "mesh": "default",
+                "name": "far",
+                "spec": {"to": [{"targetRef": target, "rules": [rule]}]},
+            }
+        )
+
+        async def ask() -> str:
+            return await mesh.version("/far")
+
+        await until(ask, lambda answer: answer == "outside")
+        assert await mesh.version("/near") in {"v1", "v2"}

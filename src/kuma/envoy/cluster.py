@@ -118,9 +118,13 @@ def _add_resolved(cluster: Cluster, resolved: Resolved) -> None:
         # IPv6 addresses is reached here too, and proxies of both kinds share one cluster.
         cluster.dns_lookup_family = Cluster.V4_PREFERRED
     cluster.load_assignment.cluster_name = cluster.name
-    group = cluster.load_assignment.endpoints.add()
-    for endpoint in resolved.endpoints:
-        fill_lb_endpoint(group.lb_endpoints.add(), endpoint)
+    # Envoy wants priorities without gaps.
+    priorities = sorted({endpoint.priority for endpoint in resolved.endpoints})
+    for rank, priority in enumerate(priorities):
+        group = cluster.load_assignment.endpoints.add(priority=rank)
+        for endpoint in resolved.endpoints:
+            if endpoint.priority == priority:
+                fill_lb_endpoint(group.lb_endpoints.add(), endpoint)
 
 
 def _host(destination: Destination) -> str:

@@ -25,7 +25,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from kuma.envoy.address import ADS, is_ip
 from kuma.envoy.message import pack
 from kuma.plan import names
-from kuma.plan.tls import ExternalTls, InboundTls, MutualTls, TlsVersion
+from kuma.plan.tls import AlsoKnownAs, ExternalTls, InboundTls, MutualTls, TlsVersion
 from kuma.plan.tls import TlsParameters as Agreed
 
 TRANSPORT_SOCKET = "envoy.transport_sockets.tls"
@@ -85,7 +85,7 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
     context = UpstreamTlsContext(
         sni="" if is_ip(name) else name,
         allow_renegotiation=tls.allow_renegotiation,
-        common_tls_context=CommonTlsContext(tls_params=_parameters(_DEFAULT)),
+        common_tls_context=CommonTlsContext(tls_params=_parameters(tls.parameters)),
     )
     common = context.common_tls_context
     if tls.client_cert and tls.client_key:
@@ -95,9 +95,9 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
                 private_key=DataSource(inline_bytes=tls.client_key.reveal),
             )
         )
-    if tls.ca or system_ca_path:
+    if not tls.skip_ca_verification and (tls.ca or system_ca_path):
         trusted = DataSource(inline_bytes=tls.ca) if tls.ca else DataSource(filename=system_ca_path)
-        sans = [] if tls.skip_hostname_verification else _host_sans(name)
+        sans = [] if tls.skip_hostname_verification else _host_sans(name, tls.names)
         common.validation_context.CopyFrom(
             CertificateValidationContext(trusted_ca=trusted, match_typed_subject_alt_names=sans)
         )
@@ -146,8 +146,13 @@ def _uri(matcher: StringMatcher) -> SubjectAltNameMatcher:
     return SubjectAltNameMatcher(san_type=SubjectAltNameMatcher.URI, matcher=matcher)
 
 
-def _host_sans(name: str) -> list[SubjectAltNameMatcher]:
+def _host_sans(name: str, others: tuple[AlsoKnownAs, ...]) -> list[SubjectAltNameMatcher]:
+    matchers = [StringMatcher(exact=name)]
+    for each in others:
+        made = StringMatcher(prefix=each.name) if each.is_prefix else StringMatcher(exact=each.name)
+        matchers.append(made)
     return [
-        SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))
+        SubjectAltNameMatcher(san_type=kind, matcher=matcher)
+        for matcher in matchers
         for kind in (SubjectAltNameMatcher.DNS, SubjectAltNameMatcher.IP_ADDRESS)
     ]

@@ -187,7 +187,7 @@ class Compiler:
         cluster = self._render(view, _render_destination, destination, ca_path)
         if not isinstance(destination.endpoints, Eds):
             return cluster
-        endpoints = endpoints_of(view, destination, destination.endpoints.preference)
+        endpoints = endpoints_of(view, destination)
         return cluster + self._render(view, _render_endpoints, destination.name, endpoints)
 
     def _finished(

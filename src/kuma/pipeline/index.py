@@ -23,6 +23,7 @@ from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
@@ -32,6 +33,7 @@ from kuma.resources.store import Change
 Service = tuple[str, str]
 """(mesh, service)"""
 
+_SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name})
 _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
 
@@ -66,7 +68,7 @@ class Index:
                 external |= self._index_external(change.key, change.resource)
             elif kind in self._policy_kinds:
                 kinds.add(self._index_kind(change.key, change.resource))
-            elif kind == MESH_SERVICE.name:
+            elif kind in _SERVICES:
                 self._engine.set(change.key, change.resource)
                 kinds.add(self._index_kind(change.key, change.resource))
             elif kind == MESH.name:

@@ -53,8 +53,16 @@ class MutualTls:
 
 
 @value
+class AlsoKnownAs:
+    """One more name that a server's certificate may have, or the beginning of it."""
+
+    name: str
+    is_prefix: bool = False
+
+
+@value
 class ExternalTls:
-    """TLS that the sidecar originates towards an ExternalService."""
+    """TLS that the sidecar originates towards the outside."""
 
     server_name: str
     ca: bytes | None = None
@@ -62,6 +70,9 @@ class ExternalTls:
     client_key: SecretBytes | None = None
     allow_renegotiation: bool = False
     skip_hostname_verification: bool = False
+    skip_ca_verification: bool = False
+    names: tuple[AlsoKnownAs, ...] = ()
+    parameters: TlsParameters = TlsParameters()
 
 
 UpstreamTls = MutualTls | ExternalTls | None

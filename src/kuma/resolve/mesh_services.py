@@ -26,7 +26,7 @@ from kuma.resources.resource import AnyResource
 
 
 @derived
-def port_protocol(view: MeshView, of: ResourcePort) -> Protocol:
+def mesh_service_protocol(view: MeshView, of: ResourcePort) -> Protocol:
     port = _port(view, of)
     return Protocol.TCP if port is None else parse_protocol(port.app_protocol)
 

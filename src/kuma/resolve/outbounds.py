@@ -23,8 +23,9 @@ from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.merge import merge
-from kuma.resolve.mesh_services import port_endpoints, port_protocol, port_tls
+from kuma.resolve.mesh_services import port_endpoints
 from kuma.resolve.placement import Placement, Rule
+from kuma.resolve.ports import port_destination, port_protocol
 from kuma.resolve.resource_rules import entries_on_route, rule_of_port, rule_of_route
 from kuma.resolve.routes import (
     DEFAULT_WEIGHT,
@@ -281,17 +282,9 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
     """The destination that a target stands for, with what the policies say of its service."""
     conf = _conf(view, client, target, lambda placement: placement.on_destination)
     if isinstance(target, PortTarget):
-        return Reached(
-            Destination(
-                name=target.name,
-                service=target.service,
-                protocol=port_protocol(view, target.resource),
-                tls=_for_client(client, port_tls(view, target.resource)),
-                conf=conf,
-                endpoints=Eds(_preference(view, client, target)),
-                resource=target.resource,
-            )
-        )
+        found, problems = port_destination(view, target, _preference(view, client, target))
+        tls = _for_client(client, found.tls) if isinstance(found.tls, MutualTls) else found.tls
+        return Reached(replace(found, conf=conf, tls=tls), problems)
     service, tags = target.service, target.tags
     outside = resolve_outside(view, service, tags)
     made = Destination(
@@ -302,7 +295,9 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
         endpoints=Eds(_preference(view, client, target))
         if outside is None
         else Resolved(outside.endpoints),
-        tls=_for_client(client, mutual_tls(view, service, tags)) if outside is None else outside.tls,
+        tls=_for_client(client, mutual_tls(view, service, tags))
+        if outside is None
+        else outside.tls,
         conf=conf,
     )
     return Reached(made, () if outside is None else outside.diagnostics)
@@ -312,10 +307,10 @@ def _for_client(client: Client, tls: MutualTls | None) -> MutualTls | None:
     return None if tls is None else replace(tls, parameters=client.tls)
 
 
-def endpoints_of(
-    view: MeshView, destination: Destination, preference: Preference | None
-) -> EndpointSet:
+def endpoints_of(view: MeshView, destination: Destination) -> EndpointSet:
     """Where a destination is whose endpoints come over EDS."""
+    found = destination.endpoints
+    preference = found.preference if isinstance(found, Eds) else None
     if destination.resource is not None:
         return port_endpoints(view, destination.resource, destination.name, preference)
     return resolve_endpoints(view, destination.service, destination.tags, preference)

@@ -13,8 +13,8 @@ from kuma.plan.proxy import Diagnostic
 from kuma.plan.route import Forward, HttpMatch, HttpRoute, Mirror, PathKind, PathMatch, Weighted
 from kuma.resolve.endpoints import is_known, service_protocol
 from kuma.resolve.external import resolve_outside
-from kuma.resolve.mesh_services import port_protocol
 from kuma.resolve.placement import RouteDraft
+from kuma.resolve.ports import is_external, port_protocol
 from kuma.resolve.target import (
     PortTarget,
     Reference,
@@ -174,7 +174,7 @@ def _scope(view: MeshView, origins: Sequence[Origin]) -> Scope:
 
 def _is_outside(view: MeshView, target: Target) -> bool:
     if isinstance(target, PortTarget):
-        return False
+        return is_external(target.resource)
     return resolve_outside(view, target.service, target.tags) is not None
 
 

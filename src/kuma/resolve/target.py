@@ -15,7 +15,7 @@ from kuma.plan.proxy import ResourcePort
 from kuma.plan.tags import Tags
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
-from kuma.resources.kinds.mesh_service import MeshServiceSpec
+from kuma.resources.kinds.mesh_external_service import MeshExternalServiceSpec
 from kuma.resources.resource import AnyResource
 
 
@@ -110,22 +110,29 @@ def find_port(view: MeshView, reference: Reference, scope: Scope) -> PortTarget 
 
 
 def _port_of(resource: AnyResource, section: str) -> PortTarget | None:
-    if not isinstance(resource.spec, MeshServiceSpec):
-        return None
-    port = resource.spec.find_port(section)
+    port = _find_port(resource, section)
     if port is None:
         return None
+    number, name = port
     return PortTarget(
-        resource=ResourcePort(resource.kind.name, resource.name, port.port, port.section_name),
+        resource=ResourcePort(resource.kind.name, resource.name, number, name),
         name=names.resource_destination(
             resource.mesh,
             resource.display_name,
             namespace=resource.labels.get(well_known.K8S_NAMESPACE, ""),
             zone=resource.labels.get(well_known.ZONE, ""),
             short=resource.kind.short,
-            port=port.port,
+            port=number,
         ),
     )
+
+
+def _find_port(resource: AnyResource, section: str) -> tuple[int, str] | None:
+    """Number and name. A MeshExternalService has one port, and any reference means it."""
+    ports = resource.kind.ports(resource.spec) if resource.kind.ports is not None else ()
+    if isinstance(resource.spec, MeshExternalServiceSpec):
+        return ports[0]
+    return next((port for port in ports if section in {port[1], str(port[0])}), None)
 
 
 def _is_called(resource: AnyResource, name: str, scope: Scope) -> bool:

@@ -223,10 +223,15 @@ def test_two_listeners_on_one_address_and_port_are_refused_unlike_in_kuma() -> N
         ),
         (
             networking(
-                outbound=[{"port": 1, "backendRef": {"kind": "MeshExternalService", "name": "x"}}]
+                outbound=[
+                    {
+                        "port": 1,
+                        "backendRef": {"kind": "MeshMultiZoneService", "name": "x", "port": 1},
+                    }
+                ]
             ),
             "networking.outbound[0].backendRef.kind",
-            "MeshExternalService",
+            "MeshMultiZoneService",
         ),
         ({**networking(), "metrics": {"type": "prometheus"}}, "metrics", "metrics of proxies"),
         ({**networking(), "probes": {"port": 9000}}, "probes", "virtual probes"),

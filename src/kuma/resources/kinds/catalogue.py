@@ -8,6 +8,7 @@ from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DATAPLANE_OVERVIEW
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_insight import MESH_INSIGHT
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
@@ -22,6 +23,7 @@ CORE_KINDS: tuple[Kind[Any], ...] = (
     DATAPLANE_OVERVIEW,
     EXTERNAL_SERVICE,
     MESH_SERVICE,
+    MESH_EXTERNAL_SERVICE,
     SECRET,
     GLOBAL_SECRET,
     MESH_INSIGHT,

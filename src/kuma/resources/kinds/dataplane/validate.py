@@ -36,7 +36,7 @@ UNSUPPORTED = (
 )
 
 _BACKEND_KINDS = ("MeshExternalService", "MeshMultiZoneService", "MeshService")
-_WAITING_KINDS = ("MeshExternalService", "MeshMultiZoneService")
+_WAITING_KINDS = ("MeshMultiZoneService",)
 _PORTLESS_KIND = "MeshExternalService"
 
 _SAME_ADDRESS = "serviceAddress and servicePort has to differ from address and port"

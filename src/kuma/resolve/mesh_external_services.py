@@ -1,0 +1,103 @@
+"""MeshExternalServices as destinations: addresses outside the mesh, and TLS towards them.
+
+# Differs from Kuma: a sidecar calls them itself; Kuma's go through a zone egress, or nowhere.
+Source: reference 6.4; https://kuma.io/docs/2.14.x/networking/meshexternalservice
+"""
+
+from kuma.kit.derived import derived
+from kuma.plan.endpoint import Endpoint
+from kuma.plan.origin import Origin
+from kuma.plan.protocol import Protocol, parse_protocol
+from kuma.plan.proxy import Diagnostic, ResourcePort
+from kuma.plan.secret import SecretBytes
+from kuma.plan.tls import AlsoKnownAs, ExternalTls, TlsParameters, TlsVersion
+from kuma.resolve.external import Outside, read_source
+from kuma.resolve.view import MeshView
+from kuma.resources.kinds.data_source import DataSource
+from kuma.resources.kinds.mesh_external_service import (
+    MESH_EXTERNAL_SERVICE,
+    CertificateSource,
+    ExternalTlsSpec,
+    MeshExternalServiceSpec,
+    SanMatchType,
+    Verification,
+    VerificationMode,
+    VersionRange,
+)
+from kuma.resources.kinds.mesh_external_service import TlsVersion as SpecVersion
+
+_PROVES_NOTHING = {VerificationMode.SKIP_CA, VerificationMode.SKIP_ALL}
+_ANY_NAME = {VerificationMode.SKIP_SAN, VerificationMode.SKIP_ALL}
+
+
+@derived
+def external_protocol(view: MeshView, name: str) -> Protocol:
+    spec = _spec(view, name)
+    return Protocol.TCP if spec is None else parse_protocol(spec.match.protocol.value)
+
+
+@derived
+def resolve_external(view: MeshView, of: ResourcePort) -> Outside:
+    """Without endpoints requests are refused at once, with 503."""
+    spec = _spec(view, of.name)
+    if spec is None:
+        return Outside((), None)
+    endpoints = tuple(
+        Endpoint(each.address, each.port, priority=each.priority or 0)
+        for each in spec.endpoints or ()
+    )
+    if spec.tls is None or not spec.tls.enabled:
+        return Outside(endpoints, None)
+    problems: list[Diagnostic] = []
+    tls = _tls(view, of, spec.tls, problems)
+    return Outside(endpoints, tls, tuple(problems))
+
+
+def _tls(
+    view: MeshView, of: ResourcePort, tls: ExternalTlsSpec, problems: list[Diagnostic]
+) -> ExternalTls:
+    check = tls.verification or Verification()
+
+    def read(source: CertificateSource | None, field: str) -> bytes | None:
+        if source is None:
+            return None
+        content, problem = read_source(view, DataSource.model_validate(source.model_dump()))
+        if problem:
+            origin = Origin(MESH_EXTERNAL_SERVICE.name, view.mesh_name, of.name)
+            problems.append(Diagnostic(origin, f"spec.tls.verification.{field}", problem))
+        return content
+
+    names_count = check.mode not in _ANY_NAME
+    shows = check.mode is not VerificationMode.SKIP_ALL
+    key = read(check.client_key, "clientKey") if shows else None
+    return ExternalTls(
+        server_name=(check.server_name or "") if names_count else "",
+        ca=read(check.ca_cert, "caCert") if check.mode not in _PROVES_NOTHING else None,
+        client_cert=read(check.client_cert, "clientCert") if shows else None,
+        client_key=None if key is None else SecretBytes(key),
+        allow_renegotiation=tls.allow_renegotiation,
+        skip_hostname_verification=not names_count,
+        skip_ca_verification=check.mode in _PROVES_NOTHING,
+        names=tuple(
+            AlsoKnownAs(each.value, is_prefix=each.type is SanMatchType.PREFIX)
+            for each in check.subject_alt_names or ()
+        )
+        if names_count
+        else (),
+        parameters=_parameters(tls.version or VersionRange()),
+    )
+
+
+def _parameters(version: VersionRange) -> TlsParameters:
+    oldest, newest = _version(version.min), _version(version.max)
+    return TlsParameters(TlsVersion.TLS12 if oldest is None else oldest, newest)
+
+
+def _version(version: SpecVersion | None) -> TlsVersion | None:
+    return None if version in {None, SpecVersion.AUTO} else TlsVersion(str(version))
+
+
+def _spec(view: MeshView, name: str) -> MeshExternalServiceSpec | None:
+    found = view.service(MESH_EXTERNAL_SERVICE.name, name)
+    spec = found.spec if found is not None else None
+    return spec if isinstance(spec, MeshExternalServiceSpec) else None

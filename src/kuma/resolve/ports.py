@@ -1,0 +1,37 @@
+"""Ports of resources as destinations, whatever the kind of the resource."""
+
+from dataclasses import replace
+
+from kuma.plan.endpoint import Preference
+from kuma.plan.protocol import Protocol
+from kuma.plan.proxy import Destination, Diagnostic, Eds, Resolved, ResourcePort
+from kuma.resolve.mesh_external_services import external_protocol, resolve_external
+from kuma.resolve.mesh_services import mesh_service_protocol, port_tls
+from kuma.resolve.target import PortTarget
+from kuma.resolve.view import MeshView
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+
+
+def is_external(of: ResourcePort) -> bool:
+    return of.kind == MESH_EXTERNAL_SERVICE.name
+
+
+def port_protocol(view: MeshView, of: ResourcePort) -> Protocol:
+    if is_external(of):
+        return external_protocol(view, of.name)
+    return mesh_service_protocol(view, of)
+
+
+def port_destination(
+    view: MeshView, target: PortTarget, preference: Preference | None
+) -> tuple[Destination, tuple[Diagnostic, ...]]:
+    """Without what policies say of it."""
+    of = target.resource
+    made = Destination(
+        name=target.name, service=target.service, protocol=port_protocol(view, of), resource=of
+    )
+    if not is_external(of):
+        return replace(made, endpoints=Eds(preference), tls=port_tls(view, of)), ()
+    outside = resolve_external(view, of)
+    made = replace(made, endpoints=Resolved(outside.endpoints), tls=outside.tls)
+    return made, outside.diagnostics
