@@ -123,6 +123,29 @@ async def test_only_json_is_read(media: str, admin: httpx.AsyncClient) -> None:
     assert "application/json" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        _mesh(**{f"field-{number}": 1 for number in range(50_000)}),
+        _mesh(labels={f"-{number}": "!" for number in range(50_000)}),
+    ],
+)
+async def test_no_more_violations_are_told_than_a_person_reads(
+    admin: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    answer = await admin.put(MESH, json=body)
+    assert (answer.status_code, len(answer.json()["invalid_parameters"])) == (400, 100)
+
+
+async def test_the_rest_of_many_violations_is_counted(admin: httpx.AsyncClient) -> None:
+    rules = [{"matches": [{"path": {"type": "Exact", "value": "a"}}], "default": {}}] * 150
+    to = [{"targetRef": {"kind": "MeshService", "name": "a"}, "rules": rules}]
+    body = {"type": "MeshHTTPRoute", "mesh": "default", "name": "r", "spec": {"to": to}}
+    answer = await admin.put("/meshes/default/meshhttproutes/r", json=body)
+    found = answer.json()["invalid_parameters"]
+    assert (len(found), found[-1]) == (101, {"field": "", "reason": "and 50 more"})
+
+
 async def test_json_may_have_parameters(admin: httpx.AsyncClient) -> None:
     headers = {"content-type": "application/json; charset=utf-8"}
     answer = await admin.put(MESH, content=b'{"type":"Mesh","name":"m-1"}', headers=headers)

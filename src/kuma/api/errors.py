@@ -36,7 +36,7 @@ from kuma.resources.errors import (
     Unavailable,
 )
 from kuma.resources.registry import UnknownKind
-from kuma.resources.violation import Violation
+from kuma.resources.violation import MOST, Violation
 
 
 class ApiError(Exception):
@@ -249,9 +249,14 @@ def find_problem(error: Exception) -> Problem | None:
         row.status,
         row.title if row.fixed or not title else title,
         row.detail(cause),
-        violations=row.violations(cause),
+        violations=_most(row.violations(cause)),
         headers=row.headers(cause),
     )
+
+
+def _most(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    rest = len(violations) - MOST
+    return violations if rest <= 0 else (*violations[:MOST], Violation("", f"and {rest} more"))
 
 
 STOPPING = Problem(503, "Service unavailable", "the control plane is shutting down")

@@ -5,9 +5,10 @@ Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from kuma.resources.match import find_subdomain_errors
-from kuma.resources.violation import Violation
+from kuma.resources.violation import MOST, Violation
 
 _MAX = 63
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -26,6 +27,11 @@ _VALUE_HINT = (
 
 
 def check_labels(labels: Mapping[str, str]) -> Iterator[Violation]:
+    """`MOST` violations at most."""
+    return islice(_check_labels(labels), MOST)
+
+
+def _check_labels(labels: Mapping[str, str]) -> Iterator[Violation]:
     for key, label in sorted(labels.items()):
         field = f'labels["{key}"]'
         for message in (*_key_errors(key), *_value_errors(label)):

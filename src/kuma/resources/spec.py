@@ -27,7 +27,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
 from kuma.kit.durations import format_duration, parse_duration
-from kuma.resources.violation import Violation, join_path
+from kuma.resources.violation import MOST, Violation, join_path
 
 M = TypeVar("M", bound="SpecModel")
 
@@ -180,13 +180,14 @@ def parse_decimal(raw: int | str) -> Decimal | None:
 def parse_spec(
     model: type[M], raw: Mapping[str, Any], *, root: str = ""
 ) -> tuple[M | None, tuple[Violation, ...]]:
-    """Read `raw` as `model`: the spec, or every violation with its path below `root`."""
+    """Read `raw` as `model`: the spec, or its violations (`MOST` of them at most), each with its
+    path below `root`."""
     try:
         return model.model_validate(raw), ()
     except ValidationError as error:
         found = tuple(
             Violation(join_path(root, _path(each["loc"], raw, model)), _message(each, model))
-            for each in error.errors(include_url=False)
+            for each in error.errors(include_url=False)[:MOST]
         )
         return None, found
 

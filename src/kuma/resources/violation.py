@@ -4,6 +4,10 @@ from collections.abc import Iterable
 
 from kuma.kit.value import value
 
+MOST = 100
+"""Violations of one resource that are worked out and shown: a person reads no more, and documents
+of a megabyte can have a hundred thousand."""
+
 
 @value
 class Violation:
