@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from kuma.plan.endpoint import Affinity, Failover, Preference
+from kuma.policies.meshloadbalancingstrategy import KIND
 from kuma.policies.meshloadbalancingstrategy.model import StrategyConf
 from kuma.policies.meshloadbalancingstrategy.placement import asked_tags, preference
+from tests.resolve.world import MESH_TARGET, PLACEMENTS, PlainMeshView, a_policy, resolve_proxy
+from tests.support.builders import a_dataplane, a_mesh
 
 CLIENT = (("node", "n1"), ("rack", "r1"))
 
@@ -100,3 +103,31 @@ def test_tags_are_asked_for_by_name() -> None:
 
     assert asked_tags(conf) == ("node", "rack")
     assert asked_tags(StrategyConf()) == ()
+
+
+def destinations(*tags: dict[str, str], affinity: str = "") -> list[object]:
+    """Those of one client for each set of tags, under a policy with this affinity."""
+    locality = {"localityAwareness": {"localZone": {"affinityTags": [{"key": affinity}]}}}
+    spec = {"to": [{"targetRef": MESH_TARGET, "default": locality}]}
+    clients = [
+        a_dataplane(f"web-{n}", service="web", tags=found, outbounds={9001: "api"})
+        for n, found in enumerate(tags)
+    ]
+    policies = [a_policy(KIND.name, "near", spec)] if affinity else []
+    resources = [a_mesh(), a_dataplane("api-1", service="api"), *clients, *policies]
+    view = PlainMeshView(resources, placements=PLACEMENTS)
+    return [resolve_proxy(view, each.name).destinations for each in clients]
+
+
+def test_clients_with_the_same_tag_share_their_destinations() -> None:
+    one, same, other = destinations(
+        {"node": "n1", "other": "a"}, {"node": "n1", "other": "b"}, {"node": "n2"}, affinity="node"
+    )
+
+    assert one == same != other
+
+
+def test_without_a_policy_tags_of_clients_make_no_difference() -> None:
+    one, other = destinations({"node": "n1"}, {"node": "n2"})
+
+    assert one == other
