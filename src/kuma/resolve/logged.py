@@ -1,15 +1,9 @@
-"""Who a proxy is in its access logs. Read only where a policy logs, since it is the proxy's own.
-
-Source: reference 12.
-"""
+"""Who a proxy is in its access logs. Read only where a policy logs, since it is the proxy's own."""
 
 from kuma.kit.derived import derived
 from kuma.plan.logged import LoggedAs
+from kuma.resolve.reporter import reporter_of
 from kuma.resolve.view import MeshView
-from kuma.resources import labels as well_known
-from kuma.resources.kri import Kri
-
-UNKNOWN_SERVICE = "unknown"
 
 
 @derived
@@ -18,16 +12,11 @@ def logged_as(view: MeshView, name: str) -> LoggedAs | None:
     dataplane = view.dataplane(name)
     if dataplane is None:
         return None
-    tag_sets = dataplane.spec.tag_sets()
-    services = {tags[well_known.SERVICE_TAG] for tags in tag_sets if well_known.SERVICE_TAG in tags}
-    labels = dataplane.labels
-    zone = labels.get(well_known.ZONE) or view.zone
-    workload = labels.get(well_known.WORKLOAD, "")
-    namespace = labels.get(well_known.K8S_NAMESPACE, "")
+    reporter = reporter_of(view, name)
     return LoggedAs(
-        mesh=view.mesh_name,
-        zone=zone,
-        service=min(services, default=UNKNOWN_SERVICE),
+        mesh=reporter.mesh,
+        zone=reporter.zone,
+        service=reporter.service,
         address=dataplane.spec.networking.address,
-        workload=str(Kri("wl", view.mesh_name, zone, namespace, workload)) if workload else "",
+        workload=reporter.workload,
     )

@@ -14,7 +14,6 @@ from kuma.plan.proxy import (
     Inbound,
     ProxyPlan,
 )
-from kuma.plan.reporter import Reporter
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
@@ -29,6 +28,7 @@ from kuma.resolve.outbounds import (
     with_asked_tags,
 )
 from kuma.resolve.placement import Rule
+from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
@@ -36,10 +36,8 @@ from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
 from kuma.resources.kinds.dataplane.model import BackendRef
-from kuma.resources.kri import Kri
 
 BIND_OUTBOUNDS = "feature-bind-outbounds"
-UNKNOWN_SERVICE = "unknown"
 
 
 @value
@@ -157,23 +155,6 @@ def conf_of(view: MeshView, name: str) -> Slots:
         for conf in () if place is None else place(rule, reporter):
             slots = slots.put(conf)
     return slots
-
-
-@derived
-def reporter_of(view: MeshView, name: str) -> Reporter:
-    """Source: seen in the tags and service names that Kuma's proxies report."""
-    dataplane = view.dataplane(name)
-    labels = {} if dataplane is None else dataplane.labels
-    tag_sets = () if dataplane is None else dataplane.spec.tag_sets()
-    services = {tags[well_known.SERVICE_TAG] for tags in tag_sets if well_known.SERVICE_TAG in tags}
-    workload = labels.get(well_known.WORKLOAD, "")
-    namespace = labels.get(well_known.K8S_NAMESPACE, "")
-    return Reporter(
-        mesh=view.mesh_name,
-        zone=view.zone,
-        service=min(services, default=UNKNOWN_SERVICE),
-        workload=str(Kri("wl", view.mesh_name, view.zone, namespace, workload)) if workload else "",
-    )
 
 
 @derived

@@ -5,7 +5,8 @@ from typing import Any
 from kuma.policies.catalogue import REGISTRY
 from kuma.policies.meshtrace.model import Trace
 from kuma.policies.placements import PLACEMENTS
-from kuma.resolve.proxy import reporter_of, sender_of
+from kuma.resolve.proxy import sender_of
+from kuma.resolve.reporter import reporter_of
 from kuma.resolve.view import PlainMeshView
 from kuma.resources.codec import parse_document
 

@@ -168,7 +168,11 @@ def test_refuses_as_kuma_does(spec: dict[str, Any], expected: list[tuple[str, st
         (zipkin("http://a:0"), f"{BACKEND}.zipkin.url", "port must be a valid (1-65535)"),
         (datadog("http://:8126"), f"{BACKEND}.datadog.url", "host must be defined"),
         *(
-            (open_telemetry(endpoint=each), f"{BACKEND}.openTelemetry.endpoint", OTEL)
+            (
+                open_telemetry(endpoint=each),
+                f"{BACKEND}.openTelemetry.endpoint",
+                "must be in host:port format",
+            )
             for each in (":4317", "a b", "a:0", "a:99999", "a:x", "a:1:2")
         ),
         (

@@ -38,7 +38,7 @@ from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Resolved
 from kuma.plan.reporter import Reporter
 from kuma.plan.tls import ExternalTls
-from kuma.policies.meshtrace.collector import HTTPS, parse_endpoint, parse_url
+from kuma.policies.collectors import HTTPS, parse_endpoint, parse_url
 from kuma.policies.meshtrace.model import (
     Backend,
     BackendType,

@@ -7,8 +7,7 @@ that nobody can connect to, tags without a value or with a header that cannot be
 import re
 from collections.abc import Iterator
 
-from kuma.policies.constraints import PROXIES, Found, is_system_policy
-from kuma.policies.meshtrace.collector import (
+from kuma.policies.collectors import (
     HTTP,
     HTTPS,
     Url,
@@ -16,6 +15,7 @@ from kuma.policies.meshtrace.collector import (
     parse_endpoint,
     parse_url,
 )
+from kuma.policies.constraints import PROXIES, Found, is_system_policy
 from kuma.policies.meshtrace.model import (
     Backend,
     BackendType,
@@ -37,6 +37,7 @@ _UNDEFINED = "must not be defined"
 _NOT_EMPTY = "must not be empty"
 _NO_URL = "must be a valid url"
 _NO_PORT = "port must be a valid (1-65535)"
+_IN_URLS = re.compile(r"[/?#]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -124,7 +125,8 @@ def _validate_open_telemetry(backend: OpenTelemetryBackend) -> Iterator[Violatio
     elif not backend.endpoint:
         yield Violation("", f"openTelemetry must have exactly one defined: {one_of}")
     elif parse_endpoint(backend.endpoint) is None:
-        yield Violation("endpoint", "must be in host:port format, not a URL")
+        suffix = ", not a URL" if _IN_URLS.search(backend.endpoint) else ""
+        yield Violation("endpoint", f"must be in host:port format{suffix}")
 
 
 def _validate_tag(tag: Tag) -> Iterator[Violation]:
