@@ -93,8 +93,8 @@ def _parameters(version: VersionRange) -> TlsParameters:
     return TlsParameters(TlsVersion.TLS12 if oldest is None else oldest, newest)
 
 
-def _version(version: SpecVersion | None) -> TlsVersion | None:
-    return None if version in {None, SpecVersion.AUTO} else TlsVersion(str(version))
+def _version(version: SpecVersion) -> TlsVersion | None:
+    return None if version is SpecVersion.AUTO else TlsVersion(version.value)
 
 
 def _spec(view: MeshView, name: str) -> MeshExternalServiceSpec | None:

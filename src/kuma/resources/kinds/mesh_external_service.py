@@ -70,10 +70,10 @@ class TlsVersion(StrEnum):
 
 
 class VersionRange(SpecModel):
-    min: TlsVersion | None = None
-    """The oldest version. Left out: TLSAuto."""
-    max: TlsVersion | None = None
-    """The newest version. Left out: TLSAuto."""
+    min: TlsVersion = TlsVersion.AUTO
+    """The oldest version."""
+    max: TlsVersion = TlsVersion.AUTO
+    """The newest version."""
 
 
 class VerificationMode(StrEnum):
@@ -186,9 +186,10 @@ def _check_tls(tls: ExternalTlsSpec) -> Iterator[Violation]:
 
 
 def _is_empty(version: VersionRange) -> bool:
-    ends = [end for end in (version.min, version.max) if end not in {None, TlsVersion.AUTO}]
     order = list(TlsVersion)
-    return len(ends) == 2 and order.index(ends[0]) > order.index(ends[1])
+    return version.max is not TlsVersion.AUTO and order.index(version.min) > order.index(
+        version.max
+    )
 
 
 def _ports(spec: MeshExternalServiceSpec) -> tuple[tuple[int, str], ...]:
