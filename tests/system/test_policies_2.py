@@ -348,6 +348,21 @@ async def test_a_client_cannot_say_that_it_is_another(world: World) -> None:
     assert not {*forged} & {*answer.json()["headers"]}
 
 
+async def test_without_mutual_tls_clients_are_known_by_the_tags_that_they_send(
+    world: World,
+) -> None:
+    other = {"kind": "MeshSubset", "tags": {"team": "other"}}
+    await world.cp.put({"type": "Mesh", "name": "default"})
+    try:
+        async with world.applied("MeshFaultInjection", injecting(ABORT, client=other)):
+            await until(lambda: world.get(of=world.other), lambda answer: answer.status_code == 418)
+            await until(lambda: world.statuses(10), lambda seen: seen == {200: 10})
+        await until(lambda: world.statuses(5, of=world.other), lambda seen: seen == {200: 5})
+    finally:
+        await world.cp.put(MTLS)
+    await until(world.versions, lambda seen: seen == {"v1", "v2"})
+
+
 async def test_a_fault_for_all_touches_no_listener(world: World) -> None:
     before = await world.listener_updates()
     async with world.applied("MeshFaultInjection", injecting(ABORT)):

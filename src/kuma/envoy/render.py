@@ -14,7 +14,12 @@ from kuma.envoy import cluster, listener, secret
 from kuma.envoy.endpoint import build_assignment
 from kuma.envoy.finished import Finished, Made
 from kuma.envoy.message import as_resource
-from kuma.envoy.route import build_inbound_routes, build_route, build_routes
+from kuma.envoy.route import (
+    build_client_tags,
+    build_inbound_routes,
+    build_route,
+    build_routes,
+)
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.kit.slots import Slots
@@ -123,6 +128,8 @@ class Renderer:
             virtual_host=outbound.service,
             routes=map(partial(self._route, outbound), routing.routes),
         )
+        if outbound.client_tags:
+            made.request_headers_to_add.append(build_client_tags(outbound.client_tags))
         return as_resource(TypeUrl.ROUTE, routing.name, made)
 
     def _route(self, outbound: Outbound, plan: HttpRoute) -> Route:

@@ -43,6 +43,7 @@ from kuma.plan.route import (
     ValueMatch,
     Weighted,
 )
+from kuma.plan.tags import Tags
 
 CLIENT_TAGS_HEADER = "x-kuma-tags"
 NO_TIMEOUT = Duration()  # a proxy must not end a request that no policy limits
@@ -68,6 +69,11 @@ def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
     made = build_routes(name, virtual_host=inbound.service or name, routes=[to_workload])
     made.request_headers_to_remove.append(CLIENT_TAGS_HEADER)
     return made
+
+
+def build_client_tags(tags: Tags) -> HeaderValueOption:
+    """`&team=a&&version=v1,v2&`. Whatever the workload has sent under that name is replaced."""
+    return set_header(CLIENT_TAGS_HEADER, "".join(f"&{key}={text}&" for key, text in tags))
 
 
 def build_routes(name: str, *, virtual_host: str, routes: Iterable[Route]) -> RouteConfiguration:

@@ -71,7 +71,8 @@ class Destination:
 @value
 class Outbound:
     """One address that the workload sends to. `tags` are those of the destination, `resource` the
-    port of the resource that it is."""
+    port of the resource that it is. `client_tags` are what its receivers know the proxy by, where
+    nothing better tells them; several values of a tag are joined by commas."""
 
     address: str
     port: int
@@ -82,6 +83,7 @@ class Outbound:
     bind: bool = True
     conf: Slots = EMPTY
     resource: ResourcePort | None = None
+    client_tags: Tags = ()
 
 
 @value

@@ -18,6 +18,7 @@ from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
 from kuma.plan.tags import Tags, as_tags
 from kuma.plan.tls import MutualTls, TlsParameters
+from kuma.resolve.client_tags import client_tags
 from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
@@ -45,12 +46,13 @@ from kuma.resources.resource import Resource
 class Client:
     """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
     its tags those that they ask for. `logged` is who it is, if one of them has to tell; `tls`: on
-    which terms it begins mutual TLS."""
+    which terms it begins mutual TLS; `shown`: the tags that it sends along."""
 
     policies: tuple[tuple[str, tuple[str, ...]], ...]
     tags: Tags = ()
     logged: LoggedAs | None = None
     tls: TlsParameters = TlsParameters()
+    shown: Tags = ()
 
     def names(self, kind: str) -> tuple[str, ...]:
         return dict(self.policies).get(kind, ())
@@ -114,6 +116,7 @@ def sending_side(
             bind=binds,
             conf=behaviour.conf,
             resource=each.target.resource if isinstance(each.target, PortTarget) else None,
+            client_tags=client.shown,
         )
     found = [reached(view, client, target) for target in targets]
     diagnostics += [problem for each in found for problem in each.diagnostics]
@@ -149,6 +152,8 @@ def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[Dataplan
     """Labels stand in for tags that are not there. Of several values of a tag the least is taken."""
     if _tells_proxy(view, client):
         client = replace(client, logged=logged_as(view, dataplane.name))
+    if shown := client_tags(view, dataplane.spec):
+        client = replace(client, shown=shown)
     keys = _asked_tags(view, client)
     if not keys:
         return client

@@ -1,8 +1,7 @@
 """InboundFaults -> filters that come over RDS, chosen for each request by its client.
 
 Differs from Kuma, where faults are part of the listener, and who the client is comes from a header
-that anybody can send; here it comes from the certificate, where there is one. And a name of a
-certificate counts also where it has several.
+that anybody can send; here it comes from the certificate, where the mesh has mutual TLS.
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/fault_filter
 """
 
@@ -35,8 +34,8 @@ class FaultInjectionShaper(Shaper):
         if chain.http is None:
             return
         chain.http.filters.append(_FILTER)
-        clients = _clients(chain.inbound)
-        if any(each.match or each.tags for each in clients):
+        clients, has_tls = _clients(chain.inbound), chain.inbound.tls is not None
+        if any(each.match or (each.tags and has_tls) for each in clients):
             name_client(chain.http.manager)
         chain.inspects_tls |= any(each.match and each.match.sni for each in clients)
 
