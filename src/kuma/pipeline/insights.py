@@ -80,7 +80,7 @@ class Tracker:
         )
         tracked = self._tracked.setdefault(key, _Tracked())
         tracked.subscriptions[subscription.id] = subscription
-        tracked.metadata = metadata
+        tracked.metadata = {k: v for k, v in metadata.items() if k not in _OWN}
         self._mark(key, urgent=True)
         return subscription.id
 
@@ -198,7 +198,7 @@ class Tracker:
         if tracked.mtls is not None:
             document["mTLS"] = tracked.mtls or None
         if tracked.metadata:
-            document["metadata"] = {k: v for k, v in tracked.metadata.items() if k not in _OWN}
+            document["metadata"] = tracked.metadata
         return DataplaneInsightSpec.model_validate(document)
 
     def _settle(self, key: ProxyKey) -> None:

@@ -3,6 +3,8 @@
 Source: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
 """
 
+from sys import intern
+
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from kuma.envoy.snapshot import NOTHING, EnvoyResource, TypeUrl
@@ -17,7 +19,8 @@ class DeltaStream(AdsStream[DeltaDiscoveryRequest]):
         self, interest: Interest, request: DeltaDiscoveryRequest, *, first: bool
     ) -> None:
         """Changes of subscription count whatever the nonce. A name that is asked for again is sent
-        again, since the client may have forgotten it; on a new stream it says what it knows."""
+        again, since the client may have forgotten it; on a new stream it says what it knows. Names
+        are held once for all streams."""
         come, leave = request.resource_names_subscribe, request.resource_names_unsubscribe
         if first and request.initial_resource_versions:
             interest.base = Known(
@@ -25,7 +28,7 @@ class DeltaStream(AdsStream[DeltaDiscoveryRequest]):
                 for name, version in request.initial_resource_versions.items()
             )
         if come:
-            self._add(interest, list(come), first=first)
+            self._add(interest, list(map(intern, come)), first=first)
         elif first and not leave and interest.type_url in LEGACY_WILDCARD:
             _ask_for_everything(interest, first=True)
         for name in leave:

@@ -18,6 +18,8 @@ from kuma.xds.http2.headers import Headers, encode_headers
 from kuma.xds.http2.stream import Stream, StreamHandler
 from kuma.xds.rpc import Methods, is_grpc
 
+RECORD: Final = 16_384
+"""The most plaintext that a record of TLS holds."""
 _METHOD_END: Final = 4
 """Bytes that tell `PRI ` from any method of HTTP/1.1."""
 
@@ -185,8 +187,17 @@ class Link(asyncio.Protocol):
         self._watch = timer
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+        """A record of TLS at a time: what is written at once stays allocated in the connection, which
+        would be a megabyte after a large configuration."""
+        transport = self._transport
+        if transport is None:
+            return
+        if len(data) <= RECORD:
+            transport.write(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(data), RECORD):
+            transport.write(view[start : start + RECORD])
 
     # HTTP/1.1
 
