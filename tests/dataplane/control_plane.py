@@ -31,6 +31,7 @@ class ControlPlane:
     ca_file: Path
     reply: Callable[[Json], Reply]
     requests: list[Json] = field(default_factory=list)
+    farewells: list[Json] = field(default_factory=list)
     _server: asyncio.Server | None = None
 
     @property
@@ -47,11 +48,18 @@ class ControlPlane:
             self._server.close()
             await self._server.wait_closed()
 
+    def _answer(self, path: str, request: Json) -> Reply:
+        if path == "/drain":
+            self.farewells.append(request)
+            return 200, b""
+        self.requests.append(request)
+        return self.reply(request)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.split("content-length: ")[1].split("\r\n")[0])
-        self.requests.append(json.loads(await reader.readexactly(length)))
-        status, body = self.reply(self.requests[-1])
+        request = json.loads(await reader.readexactly(length))
+        status, body = self._answer(head.split(" ")[1], request)
         # Chunked, as Go's server answers.
         chunks = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
         framing = f"HTTP/1.1 {status} X\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -194,6 +194,16 @@ async def test_it_drains_while_a_connection_is_open(tmp_path: Path) -> None:
         writer.close()
         await dp.process.line("no connection is left")
         assert await dp.process.ended() == 0
+    assert plane.farewells == [{"mesh": "default", "name": "redis"}]
+
+
+async def test_it_ends_as_well_if_nobody_takes_note(tmp_path: Path) -> None:
+    async with control_plane(tmp_path, given(a_bootstrap)) as plane, sidecar(plane, tmp_path) as dp:
+        await dp.process.line(STARTED)
+        await plane.stop()
+        dp.process.signal(signal.SIGTERM)
+        await dp.process.line("the control plane was not told of the end")
+        assert await dp.process.ended() == 0
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ DELAY = timedelta(milliseconds=50)
 class Proxies:
     """A hub with everything behind it. `allowed` are the tokens that are good."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, delay: timedelta = DELAY) -> None:
         self.site = site
         self.allowed = {"good"}
         engine = Engine()
@@ -67,7 +67,7 @@ class Proxies:
             site.writer,
             site.replica,
             instance="cp-1",
-            delay=DELAY,
+            delay=delay,
             is_connected=lambda key: self.hub.is_connected(key),  # noqa: PLW0108 made below
         )
         self.hub = Hub(
@@ -288,3 +288,39 @@ async def test_a_dataplane_that_was_there_before_stays(proxies: Proxies) -> None
     await asyncio.sleep(3 * DELAY.total_seconds())
 
     assert proxies.exists("api-1")
+
+
+async def test_a_proxy_that_says_it_ends_gets_no_requests_and_leaves_at_once(site: Site) -> None:
+    proxies = Proxies(site, delay=timedelta(hours=1))
+    await site.create(a_mesh())
+    brought = a_dataplane("api-1", port=8080)
+    connection = await Stream(proxies).connect("api-1", brings=brought)
+
+    await proxies.hub.leave("default", "api-1", credential="good")
+
+    stored = site.replica.find(brought.key)
+    assert stored is not None
+    assert [each.is_ready for each in stored.spec.networking.inbound] == [False]
+    gone = asyncio.Event()
+    site.replica.subscribe(lambda _: proxies.exists("api-1") or gone.set())
+    connection.closed()
+    async with asyncio.timeout(5):
+        await gone.wait()
+
+
+async def test_nobody_else_may_say_that_a_proxy_ends(proxies: Proxies) -> None:
+    await Stream(proxies).connect("api-1", brings=a_dataplane("api-1"))
+
+    with pytest.raises(ProxyRefused, match="not good"):
+        await proxies.hub.leave("default", "api-1", credential="bad")
+
+
+async def test_a_dataplane_that_was_there_before_its_proxy_stays_ready(proxies: Proxies) -> None:
+    await proxies.site.create(a_dataplane("api-1"))
+    await Stream(proxies).connect("api-1")
+
+    await proxies.hub.leave("default", "api-1", credential="good")
+
+    stored = proxies.site.replica.find(ResourceKey("Dataplane", "default", "api-1"))
+    assert stored is not None
+    assert [each.is_ready for each in stored.spec.networking.inbound] == [True]

@@ -21,6 +21,7 @@ from kuma.dataplane.options import ControlPlaneOptions
 from kuma.kit.durations import format_duration
 
 _SECONDS_FOR_AN_ANSWER = 10.0
+_SECONDS_TO_LEAVE = 3.0
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _NOT_YET = (
@@ -54,6 +55,17 @@ class BootstrapClient:
         except NotReached as error:
             self._report(error)
         return await self._retry(request)
+
+    async def leave(self, *, mesh: str, name: str, token: str) -> None:
+        """Tell the control plane that this proxy is about to end, so that it gets no requests any
+        more. Raises DataPlaneError or OSError if it does not take note."""
+        headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
+        body = json.dumps({"mesh": mesh, "name": name}).encode()
+        answer = await exchange(
+            self._endpoint, "POST", "/drain", headers=headers, body=body, seconds=_SECONDS_TO_LEAVE
+        )
+        if answer.status != 200:
+            raise Refused(f"the control plane answered {answer.status}: {answer.text}")
 
     async def _retry(self, request: Mapping[str, Any]) -> BootstrapReply:
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed

@@ -1,6 +1,7 @@
 """From a started Envoy to its end: what signals and its death do.
 
-SIGTERM, SIGINT   not ready any more, fail health checks, wait, stop Envoy: exit code 0
+SIGTERM, SIGINT   not ready any more, tell the control plane, fail health checks, wait, stop Envoy:
+                  exit code 0
 a second one      stop Envoy at once
 SIGUSR2           drain inbound listeners and go on; SIGTERM then stops at once
 Envoy dies        EnvoyFailed with its exit code and last error
@@ -11,6 +12,7 @@ from datetime import timedelta
 
 from kuma.dataplane.admin import Admin
 from kuma.dataplane.envoy import Envoy
+from kuma.dataplane.farewell import Farewell
 from kuma.dataplane.log import Log
 from kuma.dataplane.readiness import ReadinessServer
 from kuma.dataplane.signals import Signals
@@ -29,6 +31,7 @@ class Lifecycle:
         admin: Admin,
         readiness: ReadinessServer,
         signals: Signals,
+        farewell: Farewell | None,
         drain_time: timedelta,
         log: Log,
     ) -> None:
@@ -36,6 +39,7 @@ class Lifecycle:
         self._admin = admin
         self._readiness = readiness
         self._signals = signals
+        self._farewell = farewell
         self._drain_time = drain_time
         self._log = log
 
@@ -64,6 +68,8 @@ class Lifecycle:
 
     async def _drain(self) -> None:
         try:
+            if self._farewell is not None:
+                await self._farewell.say()
             await self._admin.fail_health_checks()
             async with asyncio.timeout(self._drain_time.total_seconds()):
                 await self._until_quiet()

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kuma.dataplane.admin import Admin, find_admin
 from kuma.dataplane.binary import EnvoyVersion, find_envoy, read_version
@@ -17,6 +18,7 @@ from kuma.dataplane.bootstrap_client import BootstrapClient, BootstrapReply
 from kuma.dataplane.definition import read_definition
 from kuma.dataplane.envoy import Envoy, arguments
 from kuma.dataplane.errors import Refused
+from kuma.dataplane.farewell import Farewell
 from kuma.dataplane.lifecycle import Lifecycle
 from kuma.dataplane.log import Level, Log
 from kuma.dataplane.options import RunOptions
@@ -43,21 +45,35 @@ class Supervisor:
         with Signals() as signals, WorkDir(options.envoy.work_dir) as work_dir:
             binary = find_envoy(options.envoy.binary_path)
             token = read_token(options.token, options.token_path, now=datetime.now(UTC))
-            reply = await unless(signals.end, self._fetch(binary, token, work_dir.path))
-            if reply is None:
+            client = BootstrapClient(options.control_plane, self._log)
+            found = await unless(signals.end, self._fetch(client, binary, token, work_dir.path))
+            if found is None:
                 self._log.info("stopped before the control plane answered")
                 return 0
+            request, reply = found
             with TokenRenewal(token, work_dir, self._log) as renewal:
                 renewal.take_over(reply.bootstrap)
                 # JSON, which is YAML in which no text can be taken for a number.
                 text = json.dumps(reply.bootstrap, indent=1, ensure_ascii=False)
-                return await self._supervise(binary, work_dir.write_bootstrap(text), reply, signals)
+                farewell = self._farewell(client, request, renewal)
+                path = work_dir.write_bootstrap(text)
+                return await self._supervise(binary, path, reply, signals, farewell=farewell)
 
-    async def _fetch(self, binary: Path, token: Token | None, work_dir: Path) -> BootstrapReply:
-        """Envoy is asked for its version while the rest is made ready."""
+    def _farewell(
+        self, client: BootstrapClient, request: Mapping[str, Any], renewal: TokenRenewal
+    ) -> Farewell | None:
+        """None if the Dataplane was there before: then others decide whether it gets requests."""
+        if "dataplaneResource" not in request:
+            return None
+        mesh, name = request["mesh"], request["name"]
+        return Farewell(client, self._log, mesh=mesh, name=name, token=lambda: renewal.current)
+
+    async def _fetch(
+        self, client: BootstrapClient, binary: Path, token: Token | None, work_dir: Path
+    ) -> tuple[Mapping[str, Any], BootstrapReply]:
+        """What was asked, and the answer. Envoy is asked for its version meanwhile."""
         options, asked = self._options, asyncio.create_task(read_version(binary))
         try:
-            client = BootstrapClient(options.control_plane, self._log)
             definition = read_definition(options.definition, options.proxy_type, self._log)
             request = build_request(
                 options,
@@ -75,7 +91,7 @@ class Supervisor:
             name=request["name"],
             url=options.control_plane.url,
         )
-        return await client.fetch(request)
+        return request, await client.fetch(request)
 
     def _checked(self, envoy: EnvoyVersion) -> EnvoyVersion:
         if not envoy.is_compatible:
@@ -83,7 +99,13 @@ class Supervisor:
         return envoy
 
     async def _supervise(
-        self, binary: Path, bootstrap: Path, reply: BootstrapReply, signals: Signals
+        self,
+        binary: Path,
+        bootstrap: Path,
+        reply: BootstrapReply,
+        signals: Signals,
+        *,
+        farewell: Farewell | None,
     ) -> int:
         if (endpoint := find_admin(reply.bootstrap)) is None:
             raise Refused("the bootstrap has no admin interface, which draining needs")
@@ -97,6 +119,7 @@ class Supervisor:
                 admin=admin,
                 readiness=readiness,
                 signals=signals,
+                farewell=farewell,
                 drain_time=self._options.envoy.drain_time,
                 log=self._log,
             )

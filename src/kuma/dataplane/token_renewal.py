@@ -20,6 +20,11 @@ class TokenRenewal:
         self._log = log
         self._watch: FileWatch | None = None
 
+    @property
+    def current(self) -> str:
+        """Empty: there is no token."""
+        return self._token.value if self._token is not None else ""
+
     def __enter__(self) -> Self:
         return self
 

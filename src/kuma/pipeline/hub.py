@@ -3,7 +3,8 @@
 xds --connect--> Hub: authenticate, register, attach to the fan-out, record in the tracker
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -54,6 +55,7 @@ class _Stream:
     credential: str
     refuse: Refuse
     brings_dataplane: bool
+    is_leaving: bool = False
     subscription: str = ""
     detach: Callable[[], None] = field(default=lambda: None)
 
@@ -131,6 +133,23 @@ class Hub:
         self._attach(stream, node, sink)
         return stream
 
+    async def leave(self, mesh: str, name: str, *, credential: str | None) -> None:
+        """See `Leaving`. A Dataplane that its proxy did not bring stays as it is: others decide when
+        it is ready, and it would not become so again."""
+        key = ProxyKey(mesh, name)
+        existing = self._find(key)
+        if existing is None:
+            raise ProxyRefused("not_found", f'there is no Dataplane "{name}" in mesh "{mesh}"')
+        self._check(_bearer(credential), existing, None)
+        streams = self._streams.get(key, [])
+        if streams and not any(stream.brings_dataplane for stream in streams):
+            return
+        for stream in streams:
+            stream.is_leaving = True
+        with _refusing():
+            await self._registrar.mark_leaving(existing)
+        log.info("a proxy is about to end", mesh=mesh, dataplane=name)
+
     def disconnect(self, stream: _Stream) -> None:
         streams = self._streams.get(stream.key, [])
         if stream not in streams:
@@ -144,7 +163,7 @@ class Hub:
         self._certificates.forget(stream.key)
         self._engine.set(traits_input(stream.key), None)
         if stream.brings_dataplane:
-            self._registrar.release(stream.key)
+            self._registrar.release(stream.key, for_good=stream.is_leaving)
 
     def _attach(self, stream: _Stream, node: ProxyNode, sink: Callable[[Snapshot], None]) -> None:
         key = stream.key
@@ -174,14 +193,8 @@ class Hub:
         return cast("Dataplane", resource)
 
     async def _register(self, dataplane: Dataplane) -> None:
-        try:
+        with _refusing():
             await self._registrar.register(dataplane)
-        except MeshNotFound as error:
-            raise ProxyRefused("not_found", str(error)) from error
-        except Unavailable as error:
-            raise ProxyRefused("unavailable", str(error)) from error
-        except ResourceError as error:
-            raise ProxyRefused("invalid_argument", f"the Dataplane was refused: {error}") from error
 
     def _check(self, token: str, dataplane: Dataplane, existing: Dataplane | None) -> None:
         try:
@@ -212,6 +225,19 @@ class Hub:
             except ProxyRefused as refusal:
                 log.warning("a proxy lost its right", dataplane=key.name, reason=str(refusal))
                 stream.refuse(refusal)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Tells the proxy why its Dataplane was not written."""
+    try:
+        yield
+    except MeshNotFound as error:
+        raise ProxyRefused("not_found", str(error)) from error
+    except Unavailable as error:
+        raise ProxyRefused("unavailable", str(error)) from error
+    except ResourceError as error:
+        raise ProxyRefused("invalid_argument", f"the Dataplane was refused: {error}") from error
 
 
 def _is_signing_key(key: ResourceKey) -> bool:

@@ -5,6 +5,7 @@ Source: Kuma, "universal" lifecycle: a Dataplane handed to `kuma-dp run` lives a
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import structlog
 
 from kuma.pipeline.fanout import ProxyKey
 from kuma.resources.errors import NotFound, ResourceError, Unavailable
-from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
+from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, InboundState
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.meta import ResourceKey
 from kuma.resources.replica import Replica
@@ -53,13 +54,28 @@ class Registrar:
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 
-    def release(self, key: ProxyKey) -> None:
-        """The last stream of a proxy that brought its Dataplane ended."""
+    async def mark_leaving(self, dataplane: Resource[DataplaneSpec]) -> None:
+        """Its inbounds are not ready any more, so that nobody sends requests there; the proxy is
+        ready again when it registers again. Raises ResourceError."""
+        networking = dataplane.spec.networking
+        inbound = tuple(
+            each.model_copy(update={"state": InboundState.NOT_READY})
+            if each.state is InboundState.READY
+            else each
+            for each in networking.inbound
+        )
+        networking = networking.model_copy(update={"inbound": inbound})
+        spec = dataplane.spec.model_copy(update={"networking": networking})
+        await self._writer.put(replace(dataplane, spec=spec))
+
+    def release(self, key: ProxyKey, *, for_good: bool = False) -> None:
+        """The last stream of a proxy that brought its Dataplane ended. `for_good`: it said before
+        that it would, so nobody waits for it."""
         if self._closed:
             return
         self.keep(key)
-        loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(self._delay.total_seconds(), self._expire, key)
+        loop, delay = asyncio.get_running_loop(), timedelta(0) if for_good else self._delay
+        self._timers[key] = loop.call_later(delay.total_seconds(), self._expire, key)
 
     def close(self) -> None:
         """The control plane stops: proxies will reconnect to it or to another instance, so nothing

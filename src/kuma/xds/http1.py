@@ -31,20 +31,23 @@ class HttpRequest:
 
 
 class Routes:
-    """The little that is served besides gRPC, over both versions of HTTP."""
+    """The little that is served besides gRPC, over both versions of HTTP: POSTs, by their path."""
 
-    def __init__(self, bootstrap: Callable[[bytes, Mapping[str, str]], Awaitable[Answer]]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self, posts: Mapping[str, Callable[[bytes, Mapping[str, str]], Awaitable[Answer]]]
+    ) -> None:
+        self._posts = posts
 
     async def answer(self, request: HttpRequest) -> Answer:
-        if request.path.partition("?")[0] != "/bootstrap":
+        post = self._posts.get(request.path.partition("?")[0])
+        if post is None:
             return plain(404)
         if request.method != "POST":
             return plain(405)
         try:
-            return await self._bootstrap(request.body, request.headers)
+            return await post(request.body, request.headers)
         except Exception:
-            log.exception("a bootstrap failed")
+            log.exception("a request of a proxy failed", path=request.path)
             return plain(500)
 
 

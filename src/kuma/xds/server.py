@@ -3,6 +3,7 @@
     Envoy   --h2--> AggregatedDiscoveryService   -> ads.Session -> ProxyHub
     Envoy   --h2--> HealthDiscoveryService       -> kept open, silent: no checks are asked for
     kuma-dp --http/1.1 or h2--> POST /bootstrap  -> the bootstrap callable
+                                POST /drain      -> the leave callable
 
 Accepts with a bound on handshakes under way, so that a thousand proxies that reconnect at once are
 served in order and none of them times out behind the others' cryptography.
@@ -48,6 +49,7 @@ class DataplaneServer:
         *,
         host: str = "0.0.0.0",  # noqa: S104 - proxies are on other machines
         port: int = 5678,
+        leave: BootstrapHandler | None = None,
         control_plane: str = "",
         timeouts: Timeouts | None = None,
         limits: Http2Limits | None = None,
@@ -69,7 +71,8 @@ class DataplaneServer:
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Http2Limits()
         self._service = Service(hub, Pump(), control_plane, patience=self.timeouts.patience)
-        self.routes = Routes(bootstrap)
+        posts = {"/bootstrap": bootstrap} | ({"/drain": leave} if leave is not None else {})
+        self.routes = Routes(posts)
         self.methods = Methods(
             {
                 DELTA_PATH: self._service.method(DELTA),

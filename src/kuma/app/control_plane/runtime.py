@@ -62,6 +62,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.writer import Writer
 from kuma.xds.bootstrap import BootstrapDeps, ReplicaProxies, bootstrap_endpoint
+from kuma.xds.leave import leave_endpoint
 from kuma.xds.server import DataplaneServer
 
 log = structlog.get_logger("kuma-cp")
@@ -228,6 +229,7 @@ class ControlPlane:
             self._hub,
             bootstrap_endpoint(bootstrap),
             self._certs.data_plane_server(),
+            leave=leave_endpoint(self._hub),
             port=dp_server.port,
             control_plane=self.instance,
         )
