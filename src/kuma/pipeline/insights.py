@@ -3,16 +3,18 @@
     hub: connected, sent, acknowledged, rejected, certificate, closed
         -> Tracker (in memory) -> one commit for many proxies
 
-Connecting, disconnecting, a certificate and a rejection are written at once (as soon as the commit
-before is done); counters wait for the flush interval. Nothing changed, nothing written.
+Connecting, disconnecting, a certificate and a rejection are written at once, but in a storm no more
+than a third of the time is spent on writing, so that several of a proxy's are written as one; counters
+wait for the flush interval. Nothing changed, nothing written.
 """
 
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -21,10 +23,15 @@ from kuma.envoy.snapshot import TypeUrl
 from kuma.kit.clock import Clock
 from kuma.pipeline.certificates import Issued
 from kuma.pipeline.fanout import ProxyKey
-from kuma.pipeline.subscription import Subscription, as_timestamp
+from kuma.pipeline.subscription import Subscription
 from kuma.resources.errors import ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE
-from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.kinds.dataplane_insight import (
+    DATAPLANE_INSIGHT,
+    DataplaneInsightMtls,
+    DataplaneInsightSpec,
+    DiscoverySubscription,
+)
 from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
@@ -35,15 +42,21 @@ log = structlog.get_logger("pipeline.insights")
 _OWN = ("dataplane.resource", "version")
 """Metadata that other resources and the subscription tell already."""
 
-BATCH = 200
-"""Insights in one commit."""
+BATCH = 100
+"""Insights in one commit, which is also what is worked on without a pause."""
+
+PAUSE = 1.0
+"""Seconds between writes, at most."""
+
+WITHOUT = DataplaneInsightMtls()
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass
 class _Tracked:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    mtls: dict[str, Any] | None = None
-    """None: as it was written before; empty: without a certificate."""
+    mtls: DataplaneInsightMtls | None = None
+    """None: as it was written before; WITHOUT: without a certificate."""
     pending: Issued | None = None
     """Issued, but not acknowledged by the proxy."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +89,11 @@ class Tracker:
         known = self._insight(key)
         generation = max((s.generation for s in known.subscriptions), default=0) + 1 if known else 1
         subscription = Subscription(
-            str(uuid.uuid4()), self._instance, self._clock.now(), generation, version
+            str(uuid.uuid4()),
+            self._instance,
+            self._clock.now(),
+            generation,
+            version,
         )
         tracked = self._tracked.setdefault(key, _Tracked())
         tracked.subscriptions[subscription.id] = subscription
@@ -110,20 +127,20 @@ class Tracker:
         tracked = self._tracked.setdefault(key, _Tracked())
         tracked.pending = issued
         if issued is None:
-            tracked.mtls = {}
+            tracked.mtls = WITHOUT
             self._mark(key, urgent=True)
 
     def certified(self, key: ProxyKey, issued: Issued) -> None:
         """The proxy has a certificate."""
         certificate, tracked = issued.certificate, self._tracked.setdefault(key, _Tracked())
         tracked.pending = None
-        tracked.mtls = {
-            "certificateExpirationTime": as_timestamp(certificate.not_after),
-            "lastCertificateRegeneration": as_timestamp(certificate.issued_at),
-            "certificateRegenerations": issued.generation,
-            "issuedBackend": issued.wanted.backend,
-            "supportedBackends": [issued.wanted.backend],
-        }
+        tracked.mtls = DataplaneInsightMtls(
+            certificate_expiration_time=certificate.not_after,
+            last_certificate_regeneration=certificate.issued_at,
+            certificate_regenerations=issued.generation,
+            issued_backend=issued.wanted.backend,
+            supported_backends=(issued.wanted.backend,),
+        )
         self._mark(key, urgent=True)
 
     async def run(self) -> None:
@@ -131,7 +148,9 @@ class Tracker:
         while True:
             await self._woken.wait()
             self._woken.clear()
+            started = perf_counter()
             await self.flush()
+            await asyncio.sleep(min(2 * (perf_counter() - started), PAUSE))
 
     async def flush(self) -> None:
         """Write everything that is not written yet."""
@@ -188,18 +207,19 @@ class Tracker:
 
     def _spec(self, key: ProxyKey, current: AnyResource | None) -> DataplaneInsightSpec:
         """This instance's subscriptions replace their older state; the newest ones are kept."""
-        document: dict[str, Any] = current.spec.to_json() if current is not None else {}
+        known = current.spec if current is not None else None
+        before = known if isinstance(known, DataplaneInsightSpec) else DataplaneInsightSpec()
         tracked = self._tracked.get(key, _Tracked())
-        merged = {each["id"]: each for each in document.get("subscriptions", ())}
-        merged |= {each.id: each.to_json() for each in tracked.subscriptions.values()}
-        by_age = sorted(merged.values(), key=lambda each: str(each["connectTime"]))
-        _close_superseded(by_age)
-        document["subscriptions"] = by_age[-self._limit :] if self._limit else []
+        merged = {each.id: each for each in before.subscriptions}
+        merged |= {each.id: each.to_spec() for each in tracked.subscriptions.values()}
+        by_age = _superseded(sorted(merged.values(), key=_age))
+        kept = by_age[-self._limit :] if self._limit else []
+        changed: dict[str, Any] = {"subscriptions": tuple(kept)}
         if tracked.mtls is not None:
-            document["mTLS"] = tracked.mtls or None
+            changed["mtls"] = None if tracked.mtls is WITHOUT else tracked.mtls
         if tracked.metadata:
-            document["metadata"] = tracked.metadata
-        return DataplaneInsightSpec.model_validate(document)
+            changed["metadata"] = tracked.metadata
+        return before.model_copy(update=changed)
 
     def _settle(self, key: ProxyKey) -> None:
         """A stream that ended is written for good; a proxy without streams is forgotten."""
@@ -236,11 +256,20 @@ class Tracker:
         return found.spec if found and isinstance(found.spec, DataplaneInsightSpec) else None
 
 
-def _close_superseded(by_age: list[dict[str, Any]]) -> None:
+def _superseded(by_age: list[DiscoverySubscription]) -> list[DiscoverySubscription]:
     """A proxy has one stream at a time: a newer one ends those that an instance that died, or a
     connection that broke unnoticed, left open."""
-    for earlier, later in pairwise(by_age):
-        earlier.setdefault("disconnectTime", later["connectTime"])
+    closed = [
+        earlier
+        if earlier.disconnect_time is not None
+        else earlier.model_copy(update={"disconnect_time": later.connect_time})
+        for earlier, later in pairwise(by_age)
+    ]
+    return [*closed, *by_age[-1:]]
+
+
+def _age(subscription: DiscoverySubscription) -> datetime:
+    return subscription.connect_time or _LONG_AGO
 
 
 def _insight_key(key: ProxyKey) -> ResourceKey:

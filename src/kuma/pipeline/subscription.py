@@ -3,11 +3,19 @@
 stream events -> Subscription (counters, in memory) -> insights.py writes it in batches
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from kuma.envoy.snapshot import TypeUrl
+from kuma.resources.kinds.dataplane_insight import (
+    DiscoveryServiceStats,
+    DiscoverySubscription,
+    DiscoverySubscriptionStatus,
+    Rejection,
+    Version,
+)
 
 _FIELDS = {
     TypeUrl.CLUSTER: "cds",
@@ -15,25 +23,24 @@ _FIELDS = {
     TypeUrl.LISTENER: "lds",
     TypeUrl.ROUTE: "rds",
 }
+_NOTHING = DiscoveryServiceStats()
 
 
-@dataclass
+@dataclass(slots=True)
 class Counters:
     sent: int = 0
     acknowledged: int = 0
     rejected: int = 0
 
-    def to_json(self) -> dict[str, Any]:
-        """As protobuf prints uint64: text; zeros are left out."""
-        counted = {
-            "responsesSent": self.sent,
-            "responsesAcknowledged": self.acknowledged,
-            "responsesRejected": self.rejected,
-        }
-        return {name: str(count) for name, count in counted.items() if count}
+    def to_stats(self) -> DiscoveryServiceStats:
+        return DiscoveryServiceStats.model_construct(
+            responses_sent=self.sent,
+            responses_acknowledged=self.acknowledged,
+            responses_rejected=self.rejected,
+        )
 
 
-@dataclass
+@dataclass(slots=True)
 class Subscription:
     """One stream of one proxy to one control plane instance."""
 
@@ -41,12 +48,14 @@ class Subscription:
     instance: str
     connected: datetime
     generation: int
-    version: dict[str, Any]
+    version: Mapping[str, Any]
+    """As the proxy told it, in JSON."""
     disconnected: datetime | None = None
     updated: datetime | None = None
     total: Counters = field(default_factory=Counters)
     by_type: dict[str, Counters] = field(default_factory=dict)
-    last_rejection: dict[str, str] | None = None
+    last_rejection: Rejection | None = None
+    _parsed: Version | None = None
 
     def sent(self, type_url: TypeUrl, now: datetime) -> None:
         for counters in self._counters(type_url):
@@ -62,31 +71,33 @@ class Subscription:
         for counters in self._counters(type_url):
             counters.rejected += 1
         self.updated = now
-        self.last_rejection = {
-            "type": type_url.rsplit(".", 1)[-1],
-            "message": error,
-            "time": as_timestamp(now),
-        }
+        name = type_url.rsplit(".", 1)[-1]
+        self.last_rejection = Rejection(type=name, message=error, time=now)
 
-    def to_json(self) -> dict[str, Any]:
-        status: dict[str, Any] = {"total": self.total.to_json()}
-        status |= {name: counters.to_json() for name, counters in self.by_type.items()}
-        status |= {name: {} for name in _FIELDS.values() if name not in status}
-        if self.updated is not None:
-            status["lastUpdateTime"] = as_timestamp(self.updated)
-        if self.last_rejection is not None:
-            status["lastRejection"] = self.last_rejection
-        document = {
-            "id": self.id,
-            "controlPlaneInstanceId": self.instance,
-            "connectTime": as_timestamp(self.connected),
-            "generation": self.generation,
-            "status": status,
-            "version": self.version,
-        }
-        if self.disconnected is not None:
-            document["disconnectTime"] = as_timestamp(self.disconnected)
-        return document
+    def to_spec(self) -> DiscoverySubscription:
+        """Only what the proxy told is validated: a thousand of these are written after a change.
+        Raises ValidationError."""
+        if self._parsed is None:
+            self._parsed = Version.model_validate(self.version)
+        stats = {name: counters.to_stats() for name, counters in self.by_type.items()}
+        status = DiscoverySubscriptionStatus.model_construct(
+            last_update_time=self.updated,
+            total=self.total.to_stats(),
+            cds=stats.get("cds", _NOTHING),
+            eds=stats.get("eds", _NOTHING),
+            lds=stats.get("lds", _NOTHING),
+            rds=stats.get("rds", _NOTHING),
+            last_rejection=self.last_rejection,
+        )
+        return DiscoverySubscription.model_construct(
+            id=self.id,
+            control_plane_instance_id=self.instance,
+            connect_time=self.connected,
+            disconnect_time=self.disconnected,
+            status=status,
+            version=self._parsed,
+            generation=self.generation,
+        )
 
     def _counters(self, type_url: TypeUrl) -> list[Counters]:
         name = _FIELDS.get(type_url)
