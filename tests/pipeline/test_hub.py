@@ -324,3 +324,40 @@ async def test_a_dataplane_that_was_there_before_its_proxy_stays_ready(proxies: 
     stored = proxies.site.replica.find(ResourceKey("Dataplane", "default", "api-1"))
     assert stored is not None
     assert [each.is_ready for each in stored.spec.networking.inbound] == [True]
+
+
+def readiness(proxies: Proxies) -> list[bool]:
+    stored = proxies.site.replica.find(ResourceKey("Dataplane", "default", "api-1"))
+    assert stored is not None
+    return [each.is_ready for each in stored.spec.networking.inbound]
+
+
+async def test_a_new_proxy_gets_requests_once_its_envoy_has_taken_all_it_got(
+    proxies: Proxies,
+) -> None:
+    stream = Stream(proxies)
+    connection = await stream.connect("api-1", brings=a_dataplane("api-1", port=8080))
+    got = [kind for kind in TypeUrl if (await first(stream)).of(kind)]
+    assert TypeUrl.LISTENER in got
+
+    ready = asyncio.Event()
+    proxies.site.replica.subscribe(lambda _: readiness(proxies) == [True] and ready.set())
+    for kind in got:
+        assert readiness(proxies) == [False]
+        connection.acknowledged(kind)
+
+    async with asyncio.timeout(5):
+        await ready.wait()
+
+
+async def first(stream: Stream) -> Snapshot:
+    return stream.snapshots[0] if stream.snapshots else await stream.next()
+
+
+async def test_a_proxy_that_comes_back_gets_requests_all_the_time(proxies: Proxies) -> None:
+    brought = a_dataplane("api-1", port=8080)
+    await proxies.site.create(brought)
+
+    await Stream(proxies).connect("api-1", brings=brought)
+
+    assert readiness(proxies) == [True]

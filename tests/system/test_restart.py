@@ -106,20 +106,21 @@ async def test_changes_made_after_a_restart_reach_the_proxies(mesh: Mesh) -> Non
     await until(mesh.get, lambda answer: answer.status_code == 200)
 
 
-async def test_no_request_is_lost_while_an_instance_drains(mesh: Mesh) -> None:
+async def test_no_request_is_lost_while_an_instance_comes_and_goes(mesh: Mesh) -> None:
     async def versions() -> Counter[str]:
         return Counter([await mesh.version() for _ in range(10)])
 
     async with (
         a_backend("v3") as v3,
+        constant_load(mesh.client.ports["api"]) as load,
         mesh.cp.sidecar("api-v3", "--drain-time=10s", service="api", app_port=v3.port) as third,
     ):
         await until(versions, lambda counts: "v3" in counts)
-        async with constant_load(mesh.client.ports["api"]) as load:
-            third.process.signal(signal.SIGTERM)
-            assert await third.process.ended() == 0
-            await until(lambda: overview(mesh.cp, "api-v3"), lambda found: found is None)
-            await load.more(100)
+        await load.more(50)
+        third.process.signal(signal.SIGTERM)
+        assert await third.process.ended() == 0
+        await until(lambda: overview(mesh.cp, "api-v3"), lambda found: found is None)
+        await load.more(100)
     assert load.failures == []
 
 

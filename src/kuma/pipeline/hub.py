@@ -18,7 +18,8 @@ from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.delivery import Connection, ProxyNode, ProxyRefused
 from kuma.pipeline.fanout import Fanout, ProxyKey
 from kuma.pipeline.insights import Tracker
-from kuma.pipeline.registration import Registrar
+from kuma.pipeline.joining import Joining
+from kuma.pipeline.registration import Registrar, not_ready
 from kuma.pipeline.traits import traits_input, traits_of
 from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
@@ -56,6 +57,7 @@ class _Stream:
     refuse: Refuse
     brings_dataplane: bool
     is_leaving: bool = False
+    joining: Joining | None = None
     subscription: str = ""
     detach: Callable[[], None] = field(default=lambda: None)
 
@@ -64,6 +66,8 @@ class _Stream:
 
     def acknowledged(self, type_url: TypeUrl) -> None:
         self.hub.tracker.acknowledged(self.key, self.subscription, type_url)
+        if self.joining is not None:
+            self.joining.acknowledged(type_url)
 
     def rejected(self, type_url: TypeUrl, error: str) -> None:
         log.warning(
@@ -77,6 +81,11 @@ class _Stream:
 
     def closed(self) -> None:
         self.hub.disconnect(self)
+
+    def stop_joining(self) -> None:
+        if self.joining is not None:
+            self.joining.cancel()
+            self.joining = None
 
 
 class Hub:
@@ -127,10 +136,18 @@ class Hub:
             )
         token = _bearer(credential)
         self._check(token, dataplane, existing)
-        if brought is not None:
-            await self._register(brought)
         stream = _Stream(self, key, token, refuse, brings_dataplane=brought is not None)
-        self._attach(stream, node, sink)
+        if brought is None:
+            self._attach(stream, node, sink)
+        elif existing is not None and any(
+            each.is_ready for each in existing.spec.networking.inbound
+        ):
+            await self._register(brought)
+            self._attach(stream, node, sink)
+        else:
+            await self._register(not_ready(brought))
+            joining = stream.joining = Joining(lambda: self._joined(stream, brought))
+            self._attach(stream, node, _both(joining.configured, sink))
         return stream
 
     async def leave(self, mesh: str, name: str, *, credential: str | None) -> None:
@@ -146,6 +163,7 @@ class Hub:
             return
         for stream in streams:
             stream.is_leaving = True
+            stream.stop_joining()
         with _refusing():
             await self._registrar.mark_leaving(existing)
         log.info("a proxy is about to end", mesh=mesh, dataplane=name)
@@ -155,6 +173,7 @@ class Hub:
         if stream not in streams:
             return
         streams.remove(stream)
+        stream.stop_joining()
         stream.detach()
         self.tracker.disconnected(stream.key, stream.subscription)
         if streams:
@@ -164,6 +183,10 @@ class Hub:
         self._engine.set(traits_input(stream.key), None)
         if stream.brings_dataplane:
             self._registrar.release(stream.key, for_good=stream.is_leaving)
+
+    def _joined(self, stream: _Stream, brought: Dataplane) -> None:
+        stream.joining = None
+        self._registrar.announce(brought)
 
     def _attach(self, stream: _Stream, node: ProxyNode, sink: Callable[[Snapshot], None]) -> None:
         key = stream.key
@@ -225,6 +248,16 @@ class Hub:
             except ProxyRefused as refusal:
                 log.warning("a proxy lost its right", dataplane=key.name, reason=str(refusal))
                 stream.refuse(refusal)
+
+
+def _both(
+    first: Callable[[Snapshot], None], second: Callable[[Snapshot], None]
+) -> Callable[[Snapshot], None]:
+    def sink(snapshot: Snapshot) -> None:
+        first(snapshot)
+        second(snapshot)
+
+    return sink
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Source: Kuma, "universal" lifecycle: a Dataplane handed to `kuma-dp run` lives a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,9 @@ from kuma.resources.resource import Resource
 from kuma.resources.writer import Writer
 
 log = structlog.get_logger("pipeline.registration")
+
+_RETRY = 1.0
+"""Seconds until a write is tried again that the store did not take."""
 
 
 class Registrar:
@@ -41,13 +44,27 @@ class Registrar:
         self._delay = delay
         self._is_connected = is_connected
         self._timers: dict[ProxyKey, asyncio.TimerHandle] = {}
-        self._deletions: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def register(self, dataplane: Resource[DataplaneSpec]) -> None:
         """Create or update the Dataplane that a proxy brought. Raises ResourceError."""
         self.keep(ProxyKey(dataplane.mesh, dataplane.name))
         await self._writer.put(dataplane)
+
+    def announce(self, dataplane: Resource[DataplaneSpec]) -> None:
+        """The proxy that brought it, and was registered as not ready, may get requests now."""
+        self._spawn(self._announce(dataplane))
+
+    async def _announce(self, dataplane: Resource[DataplaneSpec]) -> None:
+        if self._replica.find(dataplane.key) is None:
+            return
+        try:
+            await self._writer.put(dataplane)
+        except Unavailable:
+            asyncio.get_running_loop().call_later(_RETRY, self.announce, dataplane)
+        except ResourceError as error:
+            log.warning("a dataplane stays not ready", dataplane=dataplane.name, reason=str(error))
 
     def keep(self, key: ProxyKey) -> None:
         """The proxy is (back) here: do not delete its Dataplane."""
@@ -57,16 +74,7 @@ class Registrar:
     async def mark_leaving(self, dataplane: Resource[DataplaneSpec]) -> None:
         """Its inbounds are not ready any more, so that nobody sends requests there; the proxy is
         ready again when it registers again. Raises ResourceError."""
-        networking = dataplane.spec.networking
-        inbound = tuple(
-            each.model_copy(update={"state": InboundState.NOT_READY})
-            if each.state is InboundState.READY
-            else each
-            for each in networking.inbound
-        )
-        networking = networking.model_copy(update={"inbound": inbound})
-        spec = dataplane.spec.model_copy(update={"networking": networking})
-        await self._writer.put(replace(dataplane, spec=spec))
+        await self._writer.put(not_ready(dataplane))
 
     def release(self, key: ProxyKey, *, for_good: bool = False) -> None:
         """The last stream of a proxy that brought its Dataplane ended. `for_good`: it said before
@@ -88,9 +96,7 @@ class Registrar:
     def _expire(self, key: ProxyKey) -> None:
         self._timers.pop(key, None)
         if not self._is_connected(key) and not self._is_connected_elsewhere(key):
-            task = asyncio.ensure_future(self._delete(key))
-            self._deletions.add(task)
-            task.add_done_callback(self._deletions.discard)
+            self._spawn(self._delete(key))
 
     async def _delete(self, key: ProxyKey) -> None:
         try:
@@ -104,6 +110,11 @@ class Registrar:
         else:
             log.info("deregistered a dataplane", mesh=key.mesh, dataplane=key.name)
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
     def _is_connected_elsewhere(self, key: ProxyKey) -> bool:
         found: Resource[Any] | None = self._replica.find(
             ResourceKey(DATAPLANE_INSIGHT.name, key.mesh, key.name)
@@ -114,3 +125,17 @@ class Registrar:
             each.is_online and each.control_plane_instance_id != self._instance
             for each in found.spec.subscriptions
         )
+
+
+def not_ready(dataplane: Resource[DataplaneSpec]) -> Resource[DataplaneSpec]:
+    """The same with inbounds that get no requests."""
+    networking = dataplane.spec.networking
+    inbound = tuple(
+        each.model_copy(update={"state": InboundState.NOT_READY})
+        if each.state is InboundState.READY
+        else each
+        for each in networking.inbound
+    )
+    networking = networking.model_copy(update={"inbound": inbound})
+    spec = dataplane.spec.model_copy(update={"networking": networking})
+    return replace(dataplane, spec=spec)
