@@ -188,3 +188,14 @@ def test_a_query_that_needs_itself_is_a_cycle() -> None:
 
     with pytest.raises(Cycle):
         engine.query(loop, 1)
+
+
+def test_a_result_is_current_until_something_that_it_read_changes() -> None:
+    engine = Engine()
+    assert not engine.is_current(double, engine, "a")
+    engine.query(double, engine, "a")
+    assert engine.is_current(double, engine, "a")
+
+    engine.set("a", 1)
+
+    assert not engine.is_current(double, engine, "a")

@@ -132,6 +132,11 @@ class Engine:
             raise value.error
         return value
 
+    def is_current(self, compute: Callable[..., Any], *args: Any) -> bool:
+        """Whether `query` of the same would give a remembered value without looking at anything."""
+        node = self._nodes.get((compute, *args))
+        return node is not None and not node.stale
+
     def observe(
         self, on_stale: Callable[[], None], compute: Callable[..., Any], *args: Any
     ) -> Observation[Any]:

@@ -42,7 +42,7 @@ from kuma.plan.proxy import (
     Inbound,
     Outbound,
 )
-from kuma.resolve.outbounds import endpoints_of
+from kuma.resolve.outbounds import endpoints_of, reached, sending
 from kuma.resolve.proxy import Sender, conf_of, identity, inbounds_of, sender_of
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
@@ -52,7 +52,7 @@ from kuma.resources.resource import AnyResource
 
 T = TypeVar("T")
 Rendered = tuple[EnvoyResource, ...]
-SHARED = frozenset({TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE})
+SHARED = (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE)
 """Types of which proxies that send alike share a layer."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
@@ -86,8 +86,29 @@ class Compiler:
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         own: Snapshot = self._engine.query(Compiler._own, self, key)
         sender = sender_of(view, key.name, traits.features)
-        snapshot = self._over_shared(view, own, sender, traits.system_ca_path)
+        snapshot = own
+        if sender is not None:
+            shared: Snapshot = self._engine.query(
+                Compiler._shared, self, view, sender, traits.system_ca_path
+            )
+            snapshot = _over(own, shared)
         return Outcome(snapshot, wanted_certificate(view, key.name))
+
+    def ahead(self, key: ProxyKey) -> Iterator[None]:
+        """Makes anew, part by part, what a proxy shares with others and what is out of date: work that
+        may take long for many outbounds, and may be interrupted between the parts."""
+        view = self._view_of(key.mesh)
+        traits: Traits = self._engine.peek(traits_input(key)) or Traits()
+        sender = sender_of(view, key.name, traits.features)
+        ca_path = traits.system_ca_path
+        if sender is None or self._engine.is_current(Compiler._shared, self, view, sender, ca_path):
+            return
+        for each in sender.outbounds:
+            for target in sending(view, sender.client, each.target).targets:
+                reached(view, sender.client, target)
+            yield
+        for _ in self._made_shared(view, sender, ca_path):
+            yield
 
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
@@ -98,8 +119,7 @@ class Compiler:
         if sender is None:
             return own
         made = self._made_shared(view, sender, traits.system_ca_path)
-        shared = as_snapshot(self._finished(view, made, sender.conf))
-        return Snapshot({kind: layered(own.of(kind), shared.of(kind)) for kind in TypeUrl})
+        return _over(own, as_snapshot(self._finished(view, made, sender.conf)))
 
     def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
         """What policies on Envoy's resources ask for and could not be done."""
@@ -134,30 +154,18 @@ class Compiler:
         added = (each.resource for each in self._added(view, conf, ca_path).made)
         return chain(self._finished(view, made, conf), added)
 
-    def _over_shared(
-        self, view: TrackedView, own: Snapshot, sender: Sender | None, ca_path: str
-    ) -> Snapshot:
-        if sender is None:
-            return own
-        return Snapshot(
-            {
-                kind: layered(
-                    own.of(kind),
-                    self._engine.query(Compiler._shared_of, self, view, sender, ca_path, kind),
-                )
-                if kind in SHARED
-                else own.of(kind)
-                for kind in TypeUrl
-            }
-        )
-
-    def _shared_of(self, view: TrackedView, sender: Sender, ca_path: str, kind: TypeUrl) -> Named:
-        """One type, apart, so that a change of another leaves it the object that it is."""
-        shared: Snapshot = self._engine.query(Compiler._shared, self, view, sender, ca_path)
-        return shared.of(kind)
-
     def _shared(self, view: TrackedView, sender: Sender, ca_path: str) -> Snapshot:
         """The query of what proxies that send alike have in common."""
+        query = self._engine.query
+        types = {kind: query(Compiler._type, self, view, sender, ca_path, kind) for kind in SHARED}
+        return Snapshot(types)
+
+    def _type(self, view: TrackedView, sender: Sender, ca_path: str, kind: TypeUrl) -> Named:
+        """One type, apart, so that a change of another leaves it the object that it is."""
+        types: Snapshot = self._engine.query(Compiler._types, self, view, sender, ca_path)
+        return types.of(kind)
+
+    def _types(self, view: TrackedView, sender: Sender, ca_path: str) -> Snapshot:
         made = self._made_shared(view, sender, ca_path)
         return as_snapshot(self._finished(view, made, sender.conf))
 
@@ -225,6 +233,10 @@ class Compiler:
             return compute(self._renderer, *part)
         found: T = self._engine.query(compute, self._renderer, *part)
         return found
+
+
+def _over(own: Snapshot, shared: Snapshot) -> Snapshot:
+    return Snapshot({kind: layered(own.of(kind), shared.of(kind)) for kind in TypeUrl})
 
 
 def as_snapshot(resources: Iterable[EnvoyResource]) -> Snapshot:

@@ -3,12 +3,14 @@
     engine: "stale" -> queue -> refresh in slices -> certificate, if it must be new -> sinks
 
 A change costs as much as the proxies that it made stale. The first change of a burst is not
-delayed; those that arrive while a round is under way join the next. A proxy whose resolution fails
-keeps its last good snapshot, and the failure is logged and counted; others do not notice.
+delayed; a proxy that waits its turn gets what has changed until then. Meshes take turns, slice by
+slice. A proxy whose resolution fails keeps its last good snapshot, and the failure is logged and
+counted; others do not notice.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
@@ -64,21 +66,25 @@ class _Proxy(Generic[O]):
 
 class Fanout(Generic[O]):
     """`compute(key)` is the query of one proxy; `prepare(key, outcome)` gets what the outcome asks
-    for (a certificate) and says whether that makes a second look worthwhile."""
+    for (a certificate) and says whether that makes a second look worthwhile. `ahead(key)` does, part
+    by part, what of the query would take long."""
 
     def __init__(
         self,
         engine: Engine,
         compute: Callable[[ProxyKey], O],
         prepare: Callable[[ProxyKey, O], bool],
+        ahead: Callable[[ProxyKey], Iterator[None]] = lambda _: iter(()),
     ) -> None:
         self._engine = engine
         self._compute = compute
         self._prepare = prepare
+        self._ahead = ahead
         self._proxies: dict[ProxyKey, _Proxy[O]] = {}
-        self._queue: list[_Proxy[O]] = []
+        self._queues: dict[str, deque[_Proxy[O]]] = {}
+        """By mesh; the first is the next to have its turn."""
         self._woken = asyncio.Event()
-        self.rounds = 0
+        self._pause_at = 0.0
 
     def __contains__(self, key: ProxyKey) -> bool:
         return key in self._proxies
@@ -110,13 +116,14 @@ class Fanout(Generic[O]):
         while True:
             await self._woken.wait()
             self._woken.clear()
-            await self._round()
+            while self._queues:
+                await self._slice()
             self._engine.collect()
 
     def _enqueue(self, proxy: _Proxy[O]) -> None:
         if not proxy.queued:
             proxy.queued = True
-            self._queue.append(proxy)
+            self._queues.setdefault(proxy.key.mesh, deque()).append(proxy)
             self._woken.set()
 
     def _detach(self, proxy: _Proxy[O], sink: Sink) -> None:
@@ -128,24 +135,33 @@ class Fanout(Generic[O]):
             del self._proxies[proxy.key]
             self._woken.set()
 
-    async def _round(self) -> None:
-        self.rounds += 1
-        queue, self._queue = self._queue, []
-        pause_at = perf_counter() + SLICE
-        for proxy in queue:
+    async def _slice(self) -> None:
+        """The turn of one mesh, which then goes to the end of the line."""
+        mesh, queue = next(iter(self._queues.items()))
+        self._pause_at = perf_counter() + SLICE
+        while queue and perf_counter() < self._pause_at:
+            proxy = queue.popleft()
             proxy.queued = False
             if proxy.sinks:
-                self._bring_up_to_date(proxy)
-            if perf_counter() >= pause_at:
-                await asyncio.sleep(0)
-                pause_at = perf_counter() + SLICE
+                await self._bring_up_to_date(proxy)
+        del self._queues[mesh]
+        if queue:
+            self._queues[mesh] = queue
+        await asyncio.sleep(0)
 
-    def _bring_up_to_date(self, proxy: _Proxy[O]) -> None:
+    async def _bring_up_to_date(self, proxy: _Proxy[O]) -> None:
         try:
-            with GENERATIONS.time():
+            for _ in self._ahead(proxy.key):
+                if perf_counter() >= self._pause_at:
+                    await asyncio.sleep(0)
+                    self._pause_at = perf_counter() + SLICE
+            if not proxy.sinks:
+                return
+            started = perf_counter()
+            outcome = proxy.observation.value()
+            if self._prepare(proxy.key, outcome):
                 outcome = proxy.observation.value()
-                if self._prepare(proxy.key, outcome):
-                    outcome = proxy.observation.value()
+            GENERATIONS.observe(perf_counter() - started)
         except Exception as error:
             FAILURES.inc()
             log.exception(

@@ -173,7 +173,8 @@ class ControlPlane:
 
     def _build_pipeline(self) -> None:
         settings, clock = self.settings, self.clock
-        self._fanout = Fanout(self.engine, self._compiler.outcome, self._prepare)
+        compiler = self._compiler
+        self._fanout = Fanout(self.engine, compiler.outcome, self._prepare, compiler.ahead)
         self._tracker = Tracker(
             self._store,
             self.replica,
