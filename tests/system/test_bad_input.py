@@ -112,7 +112,7 @@ async def test_a_revoked_token_ends_the_stream(mesh: Mesh, kind: str) -> None:
             await mesh.cp.delete(revocations)
         await until(lambda: overview(mesh.cp, "revoked"), is_online, within=20)
     assert (await mesh.get()).status_code == 200
-    await mesh.cp.delete(dataplane("revoked"))
+    await until(lambda: overview(mesh.cp, "revoked"), lambda found: found is None, within=20)
 
 
 async def test_an_unknown_mesh_is_named(mesh: Mesh) -> None:
