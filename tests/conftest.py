@@ -1,5 +1,10 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and how many examples property tests try."""
+
+from hypothesis import settings
 
 from tests.support.postgres import outage, postgres
 
 __all__ = ["outage", "postgres"]
+
+settings.register_profile("long", max_examples=5_000)
+"""pytest --hypothesis-profile=long tests/kit tests/pipeline tests/xds"""

@@ -112,6 +112,7 @@ class Swarm:
     def gone(self, proxy: Proxy, reason: str) -> None:
         self._connections.pop(proxy.index, None)
         self.configured_at.pop(proxy.index, None)
+        self._tell()
         if not self._closing:
             self.counters.reconnects += 1
             self.counters.reasons[reason] += 1

@@ -160,7 +160,7 @@ edits = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.lists(edits, min_size=1, max_size=15))
 def test_incremental_equals_from_scratch(script) -> None:
     world = World()

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY as METRICS
+from prometheus_client import CollectorRegistry
 
 from kuma.api.app import build_api
 from kuma.api.connection import Deadlines
@@ -73,8 +74,15 @@ STOP_WITHIN = timedelta(seconds=8)
 class ControlPlane:
     """Raises BadConfig, or what the store raises, from `start`; `stop` is idempotent."""
 
-    def __init__(self, settings: ControlPlaneSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: ControlPlaneSettings,
+        *,
+        clock: Clock | None = None,
+        metrics: CollectorRegistry = METRICS,
+    ) -> None:
         self.settings = settings
+        self._metrics = metrics
         self.clock = clock or SystemClock()
         self.instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:4]}"
         self.work_dir = Path(settings.general.work_dir).expanduser()
@@ -267,7 +275,7 @@ class ControlPlane:
                 version=program_version(),
                 product=PRODUCT,
             ),
-            metrics=METRICS,
+            metrics=self._metrics,
         )
         api, listeners = self.settings.api_server, []
         if api.http.enabled:
