@@ -11,6 +11,7 @@ on one machine. What the figures mean: docs/performance.md.
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager
@@ -29,6 +30,9 @@ from tests.support.mesh import a_control_plane
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument(
+        "--ports", type=int, default=0, help="the first of four; default: free ones"
+    )
     parser.add_argument("--small", action="store_true", help="a small mesh with real Envoys")
     parser.add_argument("--shape", choices=["consumers", "full-mesh"], default="consumers")
     parser.add_argument("--proxies", type=int, default=1000)
@@ -55,7 +59,8 @@ async def a_target(options: argparse.Namespace, directory: Path) -> Any:
         async with httpx.AsyncClient(base_url=options.api, timeout=120) as rest:
             yield Target(options.address, rest, options.pid)
         return
-    async with a_control_plane(directory) as cp:
+    ports = [options.ports + each for each in range(4)] if options.ports else None
+    async with a_control_plane(directory, ports=ports) as cp:
         cp.rest.timeout = httpx.Timeout(120)
         yield Target(cp.dp_url, cp.rest, cp.process.pid, str(cp.ca_file), cp)
 
@@ -93,9 +98,16 @@ async def measure_swarm(options: argparse.Namespace) -> None:
                         write(options.json, title, bench.figures)
 
 
+async def measure(options: argparse.Namespace) -> None:
+    """Also when it is told to stop, every process that it started ends."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await (small_mesh.measure(options.json) if options.small else measure_swarm(options))
+
+
 def main() -> None:
-    options = arguments()
-    asyncio.run(small_mesh.measure(options.json) if options.small else measure_swarm(options))
+    asyncio.run(measure(arguments()))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,9 @@ async def profiled(target: Target, *, phase: str, wanted: str | None) -> AsyncIt
     if phase != wanted or not target.pid:
         yield
         return
-    program = shutil.which("py-spy") or "/tmp/swarmenv/bin/py-spy"
+    program = shutil.which("py-spy")
+    if program is None:
+        raise SystemExit("--profile needs py-spy on the path: pip install py-spy")
     file = Path(f"profile-{phase}.svg").resolve()
     recorder = await asyncio.create_subprocess_exec(
         program, "record", "--native", "--rate", "500", "--nonblocking",
