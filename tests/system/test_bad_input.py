@@ -219,9 +219,9 @@ async def test_what_envoy_rejects_changes_nothing_until_it_is_corrected(mesh: Me
                 answer = await mesh.http.get(
                     mesh.client.url("outside"), headers={"connection": "close"}
                 )
-                return answer.status_code
             except httpx.TransportError:
                 return 0
+            return answer.status_code
 
         await until(reached, lambda status: status == 200)
         await mesh.cp.put(secret(b"no certificates"))
