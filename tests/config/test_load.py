@@ -278,6 +278,22 @@ def test_dns_enabled_is_accepted_without_a_word():
             {"KUMA_METRICS_DATAPLANE_IDLE_TIMEOUT": "0s"},
             "metrics.dataplane.idleTimeout: must be longer than 0s",
         ),
+        (
+            {"KUMA_IPAM_MESH_SERVICE_CIDR": "241.0.0.0/33"},
+            'ipam.meshService.cidr: "241.0.0.0/33" is no range of addresses, must be like "240.0.0.0/4"',
+        ),
+        (
+            {"KUMA_DNS_SERVER_CIDR": "240.0.0.0"},
+            'dnsServer.CIDR: "240.0.0.0" is no range of addresses, must be like "240.0.0.0/4"',
+        ),
+        (
+            {"KUMA_IPAM_KNOWN_INTERNAL_CIDRS": "10.0.0.0/8,here"},
+            'ipam.knownInternalCIDRs[1]: "here" is no range of addresses, must be like "240.0.0.0/4"',
+        ),
+        (
+            {"KUMA_IPAM_MESH_EXTERNAL_SERVICE_CIDR": "241.128.0.0/9"},
+            "ipam.meshExternalService.cidr: must not overlap with ipam.meshService.cidr, 241.0.0.0/8",
+        ),
     ],
 )
 def test_what_cannot_go_together_is_refused(tmp_path, environ, problem):

@@ -62,7 +62,8 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "policies": "is not available yet: switching policies off",
     "coreResources": "is not available yet: switching kinds off",
     "coreResources.status": _NOTHING_POLLS,
-    "ipam": "is not available yet: virtual addresses",
+    "ipam.allocationInterval": _NOTHING_POLLS,
+    "ipam.knownInternalCIDRs": "is not available yet: the ranges are the default ones",
     "meshService.generationInterval": _NOTHING_POLLS,
     "meshService.labelPropagation": "is not available yet: labels of MeshServices",
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
 from typing import TypeVar
 
@@ -101,6 +102,7 @@ def problems(settings: ControlPlaneSettings) -> tuple[str, ...]:
         *_store_problems(settings),
         *_server_problems(settings),
         *_positive_problems(settings),
+        *_range_problems(settings),
     )
 
 
@@ -186,3 +188,32 @@ def _positive_problems(settings: ControlPlaneSettings) -> Iterator[str]:
             yield f"{key}: must be longer than 0s"
     if xds.dataplane_deregistration_delay < timedelta(0):
         yield "xdsServer.dataplaneDeregistrationDelay: must not be below 0s"
+
+
+def _range_problems(settings: ControlPlaneSettings) -> Iterator[str]:
+    """The range of services by tags may contain the others: it is that of all reserved addresses."""
+    ipam = settings.ipam
+    ranges = {
+        "ipam.meshService.cidr": ipam.mesh_service.cidr,
+        "ipam.meshExternalService.cidr": ipam.mesh_external_service.cidr,
+        "ipam.meshMultiZoneService.cidr": ipam.mesh_multi_zone_service.cidr,
+    }
+    parsed = {key: _network(text) for key, text in ranges.items()}
+    others = {"dnsServer.CIDR": settings.dns_server.cidr}
+    others |= {
+        f"ipam.knownInternalCIDRs[{index}]": text
+        for index, text in enumerate(ipam.known_internal_cidrs)
+    }
+    for key, text in (ranges | others).items():
+        if _network(text) is None:
+            yield f'{key}: "{text}" is no range of addresses, must be like "240.0.0.0/4"'
+    for (one, here), (other, there) in combinations(parsed.items(), 2):
+        if here and there and here.version == there.version and here.overlaps(there):
+            yield f"{other}: must not overlap with {one}, {ranges[one]}"
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False) if "/" in text else None
+    except ValueError:
+        return None

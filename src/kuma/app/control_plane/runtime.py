@@ -32,6 +32,7 @@ from kuma.app.control_plane.diagnostics import build_diagnostics
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
+from kuma.app.control_plane.vips import VipAllocation
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.envoy.render import Renderer
@@ -59,6 +60,8 @@ from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
 from kuma.resources.kinds.config import ConfigSpec
 from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.writer import Writer
@@ -324,8 +327,14 @@ class ControlPlane:
             zone=settings.multizone.zone.name,
             grace=settings.mesh_service.deletion_grace_period,
         )
+        ipam = settings.ipam
+        ranges = {
+            MESH_SERVICE.name: ipam.mesh_service.cidr,
+            MESH_EXTERNAL_SERVICE.name: ipam.mesh_external_service.cidr,
+        }
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(mesh_services.run())
+            jobs.create_task(VipAllocation(self.replica, self._writer, ranges).run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())
 

@@ -1,0 +1,139 @@
+"""Services get virtual addresses: stable ones, each only one service's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest_asyncio
+from prometheus_client import REGISTRY as METRICS
+
+from kuma.app.control_plane.vips import VipAllocation
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.kinds.service_status import vips_of, with_vip
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
+from tests.pipeline.conftest import Site
+from tests.support.builders import a_mesh, a_resource
+
+RANGES = {MESH_SERVICE.name: "241.0.0.0/30", MESH_EXTERNAL_SERVICE.name: "242.0.0.0/8"}
+
+
+class Allocation:
+    """The job at work, and what a test does around it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._news = asyncio.Event()
+        site.replica.subscribe(lambda _: self._news.set())
+        self.start()
+
+    def start(self) -> None:
+        job = VipAllocation(self.site.replica, self.site.writer, RANGES)
+        self._task = asyncio.create_task(job.run())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def find(self, name: str) -> Any:
+        kinds = (MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name)
+        found = (self.site.replica.find(ResourceKey(kind, "default", name)) for kind in kinds)
+        return next((each for each in found if each is not None), None)
+
+    def vips(self, name: str) -> tuple[str, ...]:
+        return vips_of(self.find(name))
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+    async def add(self, *names: str) -> list[str]:
+        """The addresses of these services, which are added one after the other."""
+        for name in names:
+            await self.site.writer.put(a_service(name))
+            await self.until(lambda name=name: self.vips(name))
+        return [self.vips(name)[0] for name in names]
+
+    async def delete(self, name: str) -> None:
+        await self.site.writer.delete(self.find(name).key)
+
+
+def a_service(name: str) -> AnyResource:
+    return a_resource(MESH_SERVICE, name, {"ports": [{"port": 80}]})
+
+
+def an_external(name: str) -> AnyResource:
+    return a_resource(MESH_EXTERNAL_SERVICE, name, {"match": {"port": 443}})
+
+
+def exhaustion() -> float:
+    name = "vip_allocation_exhaustion_total"
+    return METRICS.get_sample_value(name, {"mesh": "default"}) or 0.0
+
+
+@pytest_asyncio.fixture
+async def allocation(site: Site) -> AsyncIterator[Allocation]:
+    await site.writer.put(a_mesh())
+    made = Allocation(site)
+    yield made
+    await made.stop()
+
+
+async def test_each_kind_has_its_range(allocation: Allocation) -> None:
+    await allocation.site.writer.put(an_external("httpbin"))
+    await allocation.until(lambda: allocation.vips("httpbin"))
+
+    assert await allocation.add("one", "two") == ["241.0.0.0", "241.0.0.1"]
+    assert allocation.find("one").status.to_json()["vips"] == [{"ip": "241.0.0.0"}]
+    assert allocation.find("httpbin").status.to_json()["vip"] == {"ip": "242.0.0.0"}
+
+
+async def test_an_address_stays_over_a_restart_and_a_change_of_the_service(
+    allocation: Allocation,
+) -> None:
+    await allocation.add("one", "two")
+    await allocation.stop()
+    await allocation.site.writer.put(a_resource(MESH_SERVICE, "one", {"ports": [{"port": 81}]}))
+    await allocation.delete("two")
+    allocation.start()
+
+    assert await allocation.add("three") == ["241.0.0.1"]
+    assert allocation.vips("one") == ("241.0.0.0",)
+
+
+async def test_one_outside_of_the_range_is_kept(allocation: Allocation) -> None:
+    await allocation.stop()
+    await allocation.site.create(with_vip(a_service("old"), "251.0.0.7"))
+    allocation.start()
+
+    assert await allocation.add("new") == ["241.0.0.0"]
+    assert allocation.vips("old") == ("251.0.0.7",)
+
+
+async def test_of_two_with_one_address_one_gets_another(allocation: Allocation) -> None:
+    await allocation.stop()
+    await allocation.site.create(*(with_vip(a_service(n), "241.0.0.2") for n in ("one", "two")))
+    allocation.start()
+
+    await allocation.until(lambda: allocation.vips("two") == ("241.0.0.3",))
+    assert allocation.vips("one") == ("241.0.0.2",)
+
+
+async def test_exhaustion_is_told_once_and_ends_when_a_service_goes(allocation: Allocation) -> None:
+    before = exhaustion()
+    await allocation.add("one", "two", "three", "four")
+    await allocation.site.writer.put(a_service("five"))
+    await allocation.site.writer.put(an_external("httpbin"))
+    await allocation.until(lambda: allocation.vips("httpbin"))
+    assert allocation.vips("five") == ()
+    assert exhaustion() == before + 1
+
+    await allocation.delete("two")
+
+    await allocation.until(lambda: allocation.vips("five") == ("241.0.0.1",))
+    assert exhaustion() == before + 1
