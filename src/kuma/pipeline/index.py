@@ -24,6 +24,7 @@ from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneI
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
@@ -34,6 +35,7 @@ Service = tuple[str, str]
 """(mesh, service)"""
 
 _SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name})
+_BY_KIND = frozenset({MESH_OPEN_TELEMETRY_BACKEND.name})
 _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
 
@@ -42,7 +44,7 @@ class Index:
 
     def __init__(self, engine: Engine, policy_kinds: Iterable[str]) -> None:
         self._engine = engine
-        self._policy_kinds = frozenset(policy_kinds)
+        self._policy_kinds = frozenset(policy_kinds) | _BY_KIND
         self._policies: dict[tuple[str, str], dict[str, AnyResource]] = defaultdict(dict)
         self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
         self._services_of: dict[tuple[str, str], set[str]] = {}

@@ -7,6 +7,7 @@ from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
 from kuma.plan.tls import InboundTls, TlsMode
+from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.match import matched_policies
 from kuma.resolve.rules import inbound_rules
@@ -44,7 +45,7 @@ def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
         for conf in () if placement.on_inbound is None else placement.on_inbound(rules):
             slots = slots.put(conf)
             tells_proxy |= placement.tells_proxy
-    return Receiving(tls, slots, tells_proxy)
+    return Receiving(tls, with_collectors(view, slots), tells_proxy)
 
 
 @derived

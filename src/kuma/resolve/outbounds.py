@@ -19,6 +19,7 @@ from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighte
 from kuma.plan.tags import Tags, as_tags
 from kuma.plan.tls import MutualTls, TlsParameters
 from kuma.resolve.client_tags import client_tags
+from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protocol
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
@@ -248,7 +249,7 @@ def _route_conf(
             sources = entries_on_route(view, kind, policies, origin.name)
             confs += [source.conf for source in sources]
         slots = slots.put(merge(confs)) if confs else slots
-    return slots
+    return with_collectors(view, slots)
 
 
 def _rule_on_route(
@@ -369,5 +370,6 @@ def _conf(
 
 
 def _outbound_conf(view: MeshView, client: Client, target: Target) -> Slots:
-    slots = _conf(view, client, target, lambda placement: placement.on_outbound)
+    riding = _conf(view, client, target, lambda placement: placement.on_outbound)
+    slots = with_collectors(view, riding)
     return slots if client.logged is None else slots.put(client.logged)

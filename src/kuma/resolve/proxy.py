@@ -1,6 +1,6 @@
 """The plan of one proxy: the thin layer of its own addresses over what its class shares."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
@@ -15,6 +15,7 @@ from kuma.plan.proxy import (
     ProxyPlan,
 )
 from kuma.plan.tags import Tags, as_tags
+from kuma.resolve.collectors import unresolved_backends, with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.logged import logged_as
@@ -29,7 +30,7 @@ from kuma.resolve.outbounds import (
 )
 from kuma.resolve.placement import Rule
 from kuma.resolve.reporter import reporter_of
-from kuma.resolve.rules import placement_of, proxy_rule
+from kuma.resolve.rules import named_policies, placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
@@ -154,7 +155,7 @@ def conf_of(view: MeshView, name: str) -> Slots:
         place, reporter = placement_of(view, kind).on_reporter, reporter_of(view, name)
         for conf in () if place is None else place(rule, reporter):
             slots = slots.put(conf)
-    return slots
+    return with_collectors(view, slots)
 
 
 @derived
@@ -163,8 +164,15 @@ def policy_diagnostics(view: MeshView, subject: Subject) -> tuple[Diagnostic, ..
     return tuple(
         problem
         for placement in view.placements
-        for problem in matched_policies(view, placement.name, subject).diagnostics
+        for problem in _problems(view, placement.name, subject)
     )
+
+
+def _problems(view: MeshView, kind: str, subject: Subject) -> Iterator[Diagnostic]:
+    matched = matched_policies(view, kind, subject)
+    yield from matched.diagnostics
+    for policy in named_policies(view, kind, matched.names):
+        yield from unresolved_backends(view, policy)
 
 
 @derived

@@ -9,6 +9,7 @@ from kuma.resources.spec import SpecModel
 from kuma.resources.violation import Violation
 
 if TYPE_CHECKING:
+    from kuma.resources.backend_resource_ref import BackendResourceRef
     from kuma.resources.resource import Resource
 
 S_co = TypeVar("S_co", bound=SpecModel, covariant=True)
@@ -51,6 +52,7 @@ class Kind(Generic[S_co]):
     `deprecations` returns warnings for the user about a resource that is accepted.
     `ports` are those of a destination of traffic: the number and the name of each; None: the kind
     is no destination.
+    `backend_refs` are a policy's references to collectors, each with its path.
     """
 
     name: str
@@ -76,6 +78,9 @@ class Kind(Generic[S_co]):
         default=lambda _resource: (), compare=False
     )
     ports: "Callable[[Any], tuple[tuple[int, str], ...]] | None" = field(
+        default=None, compare=False
+    )
+    backend_refs: "Callable[[Any], tuple[tuple[str, BackendResourceRef], ...]] | None" = field(
         default=None, compare=False
     )
 

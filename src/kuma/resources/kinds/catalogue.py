@@ -10,6 +10,7 @@ from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_insight import MESH_INSIGHT
+from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.kinds.service_insight import SERVICE_INSIGHT
@@ -24,6 +25,7 @@ CORE_KINDS: tuple[Kind[Any], ...] = (
     EXTERNAL_SERVICE,
     MESH_SERVICE,
     MESH_EXTERNAL_SERVICE,
+    MESH_OPEN_TELEMETRY_BACKEND,
     SECRET,
     GLOBAL_SECRET,
     MESH_INSIGHT,

@@ -5,8 +5,8 @@ Source: https://kuma.io/docs/2.14.x/networking/hostnamegenerator
 
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import StrEnum
 
+from kuma.resources.kinds.conditions import Condition
 from kuma.resources.resource import AnyResource
 from kuma.resources.spec import SpecModel, StringMap
 
@@ -23,23 +23,6 @@ class ServiceAddress(SpecModel):
     """What made the name: `HostnameGenerator`."""
     hostname_generator_ref: HostnameGeneratorRef | None = None
     """The HostnameGenerator that made the name."""
-
-
-class ConditionStatus(StrEnum):
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-class Condition(SpecModel):
-    type: str
-    """What the condition is about: `Generated`."""
-    status: ConditionStatus
-    """Whether it holds."""
-    reason: str
-    """One word for the cause."""
-    message: str = ""
-    """The cause, for people."""
 
 
 class HostnameGeneratorStatus(SpecModel):
