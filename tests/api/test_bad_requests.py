@@ -245,6 +245,8 @@ async def test_a_put_into_a_mesh_that_is_not_there(admin: httpx.AsyncClient) -> 
     [
         ("/meshes", "GET, HEAD, OPTIONS"),
         ("/meshes/default", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/mesh-insights/default", "GET, HEAD, OPTIONS"),
+        ("/meshes/default/dataplane-insights/api", "GET, HEAD, OPTIONS"),
         ("/tokens/zone", "OPTIONS, POST"),
     ],
 )

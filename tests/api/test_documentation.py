@@ -80,9 +80,18 @@ async def test_what_is_written_is_described(described: dict[str, Any]) -> None:
     put = described["paths"]["/meshes/{mesh}/meshtimeouts/{name}"]["put"]
     schema = put["requestBody"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/MeshTimeout"}
+    assert set(put["responses"]) == {"200", "201", "default"}
     assert "put" not in described["paths"]["/mesh-insights/{name}"]
     issue = described["paths"]["/tokens/dataplane"]["post"]
     assert "text/plain" in issue["responses"]["200"]["content"]
+
+
+async def test_settings_and_the_kind_config_are_told_apart(described: dict[str, Any]) -> None:
+    answer = described["paths"]["/config"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Settings"
+    }
+    assert described["components"]["schemas"]["Settings"]["additionalProperties"] is True
 
 
 async def test_older_paths_are_not_described(described: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from kuma.api.access import Access
 from kuma.api.authentication import (
@@ -140,13 +140,18 @@ def _from_router(request: Request, error: HTTPException) -> Exception:
 
 
 def _allowed_methods(request: Request) -> tuple[str, ...]:
-    """Of all routes at this path, since each route has one method."""
+    """Of all routes at this path, since each route has one method; not those that only refuse."""
     app: FastAPI = request.app
     found: set[str] = set()
     for route in app.routes:
         match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
+        if match is not Match.NONE and not _is_refusal(route):
             found |= getattr(route, "methods", None) or set()
     if "GET" in found:
         found.add("HEAD")
     return tuple(sorted(found | {"OPTIONS"})) if found else ()
+
+
+def _is_refusal(route: BaseRoute) -> bool:
+    answer = getattr(route, "endpoint", None)
+    return getattr(answer, "__func__", None) is ResourceRoutes.refuse_write

@@ -42,12 +42,12 @@ class ControlPlaneRoutes:
     def endpoints(self) -> Iterator[Endpoint]:
         yield self._get("/", self.index, "Who answers", "Index")
         yield self._get("/who-am-i", self.who_am_i, "Who asks", "WhoAmI")
-        yield self._get("/config", self.config, "The settings in force, secrets masked", "Config")
+        yield self._get("/config", self.config, "The settings in force, secrets masked", "Settings")
         yield self._get("/policies", self.policies, "The kinds of policies", "Policies")
         yield self._get("/_resources", self.resource_types, "All kinds", "ResourceTypes")
         yield self._get("/global-insight", self.global_insight, "Counts", "GlobalInsight")
         yield self._get("/global-insights", self.global_insights, "Counts, older", "GlobalInsight")
-        found = {**with_parameters(FORMAT), **answers("AnyResource")}
+        found = {**with_parameters(FORMAT), **answers("AnyResource", "Manifest")}
         yield Endpoint("GET", "/_kri/{kri}", self.by_kri, "Show what a KRI names", _TAG, found)
 
     async def index(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kuma.resources.kind import Kind
@@ -50,7 +50,7 @@ NAMESPACE = query("namespace", "With `format=k8s`: the namespace of the manifest
 _LABELS = query(
     "filter",
     "Only items with these labels, as `filter[labels.<key>]=<value>`.",
-    {"type": "object", "additionalProperties": _STRING},
+    {"type": "object", "patternProperties": {r"^labels\.": _STRING}, "additionalProperties": False},
     style="deepObject",
     explode=True,
 )
@@ -72,15 +72,17 @@ def list_parameters(kind: Kind[Any]) -> list[dict[str, Any]]:
 
 
 def answers(
-    schema: str, *, status: int = 200, description: str = "OK", media: str = "application/json"
+    *schemas: str, statuses: Iterable[int] = (200,), media: str = "application/json"
 ) -> Operation:
-    """The `responses` of an operation: one success; everything else is an Error."""
+    """The `responses` of an operation: success in one of the forms; everything else is an Error."""
+    forms = [ref(schema) for schema in schemas]
+    success = {
+        "description": "OK",
+        "content": {media: {"schema": forms[0] if len(forms) == 1 else {"anyOf": forms}}},
+    }
     return {
         "responses": {
-            str(status): {
-                "description": description,
-                "content": {media: {"schema": ref(schema) if schema else {}}},
-            },
+            **{str(status): success for status in statuses},
             "default": {
                 "description": "What went wrong.",
                 "content": {"application/json": {"schema": ref("Error")}},

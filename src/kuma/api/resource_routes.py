@@ -166,7 +166,7 @@ class ResourceRoutes:
         refused = kind.read_only or self._deps.settings.api_server.read_only
         put, delete = (self.refuse_write,) * 2 if refused else (self.put, self.delete)
         shown = listed and not refused
-        written = {**asks(kind.name), **answers("Written")}
+        written = {**asks(kind.name), **answers("Written", statuses=(200, 201))}
         summary = f"Create or replace a {kind.name}"
         yield Endpoint("PUT", path, put, summary, kind.name, written, shown)
         summary = f"Delete a {kind.name}"
@@ -182,7 +182,7 @@ class ResourceRoutes:
         return {**parameters, **answers(f"{(kind or self._kind).name}List")}
 
     def _of_one(self) -> Operation:
-        return {**with_parameters(FORMAT, NAMESPACE), **answers(self._kind.name)}
+        return {**with_parameters(FORMAT, NAMESPACE), **answers(self._kind.name, "Manifest")}
 
     def _places(self, path: str) -> tuple[str, ...]:
         """Where lists are: of one mesh first, then of all."""

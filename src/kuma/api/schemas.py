@@ -47,6 +47,10 @@ _COMMON: dict[str, dict[str, Any]] = {
         {"warnings": {**_list_of(_TEXT), "description": "What of the resource is deprecated."}}
     ),
     "Deleted": _object({}),
+    "Manifest": _object(
+        {"apiVersion": _TEXT, "kind": _TEXT, "metadata": _object({"name": _TEXT})},
+        required=("apiVersion", "kind", "metadata"),
+    ),
     "Meta": _object(
         {
             "type": _TEXT,
@@ -74,7 +78,7 @@ _COMMON: dict[str, dict[str, Any]] = {
         }
     ),
     "WhoAmI": _object({"name": _TEXT, "groups": _list_of(_TEXT)}, required=("name", "groups")),
-    "Config": _OPEN,
+    "Settings": _OPEN,
     "Policies": _object(
         {
             "policies": _list_of(
