@@ -7,13 +7,16 @@ from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DATAPLANE_OVERVIEW
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
+from kuma.resources.kinds.hostname_generator import HOSTNAME_GENERATOR
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_insight import MESH_INSIGHT
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.kinds.service_insight import SERVICE_INSIGHT
+from kuma.resources.kinds.workload import WORKLOAD
 from kuma.resources.kinds.zone import ZONE, ZONE_OVERVIEW
 from kuma.resources.kinds.zone_insight import ZONE_INSIGHT
 
@@ -26,6 +29,9 @@ CORE_KINDS: tuple[Kind[Any], ...] = (
     MESH_SERVICE,
     MESH_EXTERNAL_SERVICE,
     MESH_OPEN_TELEMETRY_BACKEND,
+    MESH_MULTI_ZONE_SERVICE,
+    HOSTNAME_GENERATOR,
+    WORKLOAD,
     SECRET,
     GLOBAL_SECRET,
     MESH_INSIGHT,
