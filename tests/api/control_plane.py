@@ -19,6 +19,7 @@ from kuma.pipeline.aggregates import Aggregates
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.errors import NotFound, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kri import Kri
 from kuma.resources.meta import ResourceKey
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
@@ -50,6 +51,23 @@ class SketchedInspector:
 
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
         return {"asked": "policies", "mesh": mesh, "name": name}
+
+    def layout(self, mesh: str, name: str) -> dict[str, Any]:
+        return {"asked": "layout", "name": name}
+
+    def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
+        return {"asked": "proxy", "name": name}
+
+    def inbound_policies(self, mesh: str, name: str, inbound: Kri) -> dict[str, Any] | None:
+        return None if inbound.section == "gone" else {"asked": "inbound", "kri": str(inbound)}
+
+    def outbound_policies(
+        self, mesh: str, name: str, outbound: Kri, route: Kri | None = None
+    ) -> dict[str, Any]:
+        return {"asked": "outbound", "kri": str(outbound), "route": route and str(route)}
+
+    def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
+        return {"asked": "routes", "kri": str(outbound)}
 
     def selected_dataplanes(self, policy: AnyResource) -> Sequence[AnyResource]:
         return self._replica.list(DATAPLANE, policy.mesh)

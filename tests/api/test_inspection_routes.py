@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from tests.api.control_plane import ControlPlane
-from tests.support.builders import a_dataplane
+from tests.support.builders import a_dataplane, a_mesh, a_resource
 
 DP = "/meshes/default/dataplanes/dp-1"
 TIMEOUT = {
@@ -120,6 +121,78 @@ async def test_some_need_mesh_services(
     )
 
 
+DP_KRI = "kri_dp_default___dp-1"
+SERVICE_KRI = "kri_msvc_default___api_80"
+ROUTE_KRI = "kri_mhttpr_default___r_"
+
+
+def _malformed(text: str) -> str:
+    return f'bad request: invalid identifier string: "{text}"'
+
+
+@pytest.fixture
+async def exclusive(inspected: ControlPlane) -> ControlPlane:
+    await inspected.add(
+        a_mesh("exclusive", spec={"meshServices": {"mode": "Exclusive"}}),
+        a_dataplane("dp-1", mesh="exclusive"),
+    )
+    return inspected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("_layout", {"asked": "layout", "name": "dp-1"}),
+        ("_policies", {"asked": "proxy", "name": "dp-1"}),
+        (
+            f"_inbounds/{DP_KRI}_main/_policies",
+            {"asked": "inbound", "kri": f"{DP_KRI}_main"},
+        ),
+        (
+            f"_outbounds/{SERVICE_KRI}/_policies",
+            {"asked": "outbound", "kri": SERVICE_KRI, "route": None},
+        ),
+        (f"_outbounds/{SERVICE_KRI}/_routes", {"asked": "routes", "kri": SERVICE_KRI}),
+        (
+            f"_outbounds/{SERVICE_KRI}/_routes/{ROUTE_KRI}/_policies",
+            {"asked": "outbound", "kri": SERVICE_KRI, "route": ROUTE_KRI},
+        ),
+    ],
+)
+async def test_the_inspector_is_asked_for_parts(
+    path: str, expected: dict[str, Any], exclusive: ControlPlane, admin: httpx.AsyncClient
+) -> None:
+    assert (await admin.get(f"/meshes/exclusive/dataplanes/dp-1/{path}")).json() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("none/_layout", (404, "Failed to retrieve Dataplane", "Not found")),
+        ("none/_policies", (404, "Could not retrieve Dataplane", "Not found")),
+        (
+            f"dp-1/_inbounds/{DP_KRI}_gone/_policies",
+            (404, "Could not retrieve inbound", "Not found"),
+        ),
+        ("dp-1/_inbounds/main/_policies", (400, "Bad Request", _malformed("main"))),
+        (
+            "dp-1/_outbounds/kri_x_default___api_80/_routes",
+            (400, "Bad Request", 'bad request: unknown short name of resource type: "x"'),
+        ),
+        (
+            f"dp-1/_outbounds/{SERVICE_KRI}/_routes/r/_policies",
+            (400, "Bad Request", _malformed("r")),
+        ),
+    ],
+)
+async def test_parts_that_are_not_there_are_explained(
+    path: str, expected: tuple[int, str, str], exclusive: ControlPlane, admin: httpx.AsyncClient
+) -> None:
+    answer = await admin.get(f"/meshes/exclusive/dataplanes/{path}")
+    problem = answer.json()
+    assert (answer.status_code, problem["title"], problem["detail"]) == expected
+
+
 async def test_the_dataplanes_of_a_policy_are_listed_by_page(
     inspected: ControlPlane, admin: httpx.AsyncClient
 ) -> None:
@@ -148,6 +221,16 @@ async def test_the_older_form_names_them_as_well(
         "dataplane": {"mesh": "default", "name": "dp-1"},
         "attachments": [{"type": "dataplane"}],
     }
+
+
+@pytest.mark.parametrize("path", ["_resources/dataplanes", "_dataplanes"])
+async def test_the_dataplanes_behind_a_service_are_listed(
+    path: str, inspected: ControlPlane, admin: httpx.AsyncClient
+) -> None:
+    spec = {"selector": {"dataplaneTags": {"kuma.io/service": "backend"}}, "ports": [{"port": 80}]}
+    await inspected.add(a_resource(MESH_SERVICE, "api", spec))
+    page = (await admin.get(f"/meshes/default/meshservices/api/{path}?size=1")).json()
+    assert (page["total"], [each["name"] for each in page["items"]]) == (3, ["dp-1"])
 
 
 async def test_a_policy_that_is_not_there_selects_nothing(

@@ -33,6 +33,7 @@ from kuma.api.errors import REPORTED, MethodNotAllowed, NothingHere, find_proble
 from kuma.api.insight_routes import InsightRoutes
 from kuma.api.inspection_routes import InspectionRoutes
 from kuma.api.observability import Observation, RequestMetrics
+from kuma.api.part_routes import PartRoutes
 from kuma.api.resource_routes import ResourceRoutes
 from kuma.api.routing import Endpoint, add_endpoints
 from kuma.api.token_routes import TokenRoutes
@@ -75,6 +76,7 @@ def _endpoints(deps: ApiDependencies) -> Iterator[Endpoint]:
         if kind.path and kind not in _COMPUTED:
             yield from ResourceRoutes(deps, access, kind).endpoints()
     yield from TokenRoutes(deps, access).endpoints()
+    yield from PartRoutes(deps).endpoints()
     yield from InspectionRoutes(deps, access).endpoints()
 
 

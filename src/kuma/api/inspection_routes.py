@@ -1,4 +1,4 @@
-"""What the control plane makes of a dataplane: `_rules`, `_config`, attached policies, Envoy's admin.
+"""What the control plane makes of a dataplane as a whole: `_rules`, `_config`, attached policies, Envoy's admin.
 
 The answers come from the `Inspector`; here are the parameters, access and errors around them.
 Source: reference 2.2.
@@ -22,6 +22,7 @@ from kuma.api.routing import Endpoint
 from kuma.resources.errors import Unavailable
 from kuma.resources.kind import Kind
 from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 
@@ -33,15 +34,6 @@ _ADMIN_ACTIONS = {
     "stats": Action.STATS,
     "clusters": Action.CLUSTERS,
 }
-_NEEDS_MESH_SERVICES = {
-    "_layout": "_layout",
-    "_policies": "_policies",
-    "_inbounds/{inbound_kri}/_policies": "_policies",
-    "_outbounds/{outbound_kri}/_policies": "_policies",
-    "_outbounds/{outbound_kri}/_routes": "_policies",
-    "_outbounds/{outbound_kri}/_routes/{route_kri}/_policies": "_policies",
-}
-"""Of meshes whose `meshServices.mode` is Exclusive only; by the name that the answer gives them."""
 
 
 class InspectionRoutes:
@@ -58,13 +50,10 @@ class InspectionRoutes:
         config = {**with_parameters(shadow, include), **answers("ProxyConfig")}
         yield self._get("_rules", self.rules, "The policies in force, merged", answers("Rules"))
         yield self._get("_config", self.config, "The configuration of the proxy", config)
-        attached = answers("AttachedPolicies")
-        yield self._get("policies", self.policies, "The policies attached to what", attached)
-        for path, name in _NEEDS_MESH_SERVICES.items():
-            summary = f"{name} of meshes with meshServices"
-            yield self._get(path, self._refuse_without_mesh_services(name), summary, {})
+        yield self._get("policies", self.policies, "The policies attached", {}, is_listed=False)
         for kind in self._deps.registry.policies():
             yield from self._selected(kind)
+        yield from self._selected(MESH_SERVICE, older="_dataplanes")
         eds = query("include_eds", "xds: with endpoints.", {"type": "boolean"})
         form = query("format", "stats, clusters.", {"type": "string", "enum": ["text", "json"]})
         admin = {**with_parameters(eds, form), **answers("EnvoyAdmin")}
@@ -109,8 +98,9 @@ class InspectionRoutes:
         is_json = what == "xds" or form == "json"
         return text_answer(found, media_type=JSON if is_json else "text/plain")
 
-    def _selected(self, kind: Kind[Any]) -> Iterator[Endpoint]:
-        """The dataplanes that a policy selects, in the present form and in the older one."""
+    def _selected(self, kind: Kind[Any], older: str = "dataplanes") -> Iterator[Endpoint]:
+        """The dataplanes that a policy or a MeshService selects, in the present form and in the older
+        one, which only policies have."""
 
         async def by_page(request: Request) -> Response:
             with titled("Could not retrieve policy"):
@@ -130,27 +120,23 @@ class InspectionRoutes:
         path = f"/meshes/{{mesh}}/{kind.path}/{{name}}"
         operation = {**with_parameters(*PAGING, NAME_FILTER), **answers("MetaList")}
         summary = f"List the dataplanes that a {kind.name} selects"
-        new, old = f"{path}/_resources/dataplanes", f"{path}/dataplanes"
+        new, old = f"{path}/_resources/dataplanes", f"{path}/{older}"
+        by_name = all_at_once if kind.is_target_ref_policy else by_page
         yield Endpoint("GET", new, by_page, summary, kind.name, operation)
-        yield Endpoint("GET", old, all_at_once, summary, kind.name, is_listed=False)
+        yield Endpoint("GET", old, by_name, summary, kind.name, is_listed=False)
 
     def _find_selected(self, request: Request, kind: Kind[Any]) -> Sequence[AnyResource]:
         key = ResourceKey(kind.name, request.path_params["mesh"], request.path_params["name"])
         check_mesh(self._replica, key.mesh)
         with titled("Could not retrieve policy"):
-            policy = find_resource(self._replica, key)
-        return self._inspector.selected_dataplanes(policy)
+            found = find_resource(self._replica, key)
+        return self._inspector.selected_dataplanes(found)
 
-    def _refuse_without_mesh_services(self, name: str) -> Any:
-        async def refuse(request: Request) -> Response:
-            check_mesh(self._replica, request.path_params["mesh"])
-            raise BadRequest(f"can't use {name} endpoint without meshService enabled")
-
-        return refuse
-
-    def _get(self, path: str, answer: Any, summary: str, operation: Any) -> Endpoint:
-        shown = path not in _NEEDS_MESH_SERVICES
-        return Endpoint("GET", f"{DATAPLANE_PATH}/{path}", answer, summary, _TAG, operation, shown)
+    def _get(
+        self, path: str, answer: Any, summary: str, operation: Any, *, is_listed: bool = True
+    ) -> Endpoint:
+        place = f"{DATAPLANE_PATH}/{path}"
+        return Endpoint("GET", place, answer, summary, _TAG, operation, is_listed)
 
     def _dataplane(self, request: Request, *, title: str) -> tuple[str, str]:
         mesh, name = request.path_params["mesh"], request.path_params["name"]

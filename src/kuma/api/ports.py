@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from kuma.kit.value import value
 from kuma.resources.kinds.mesh_insight import MeshInsightSpec
 from kuma.resources.kinds.service_insight import ServiceInsightSpec
+from kuma.resources.kri import Kri
 from kuma.resources.resource import AnyResource, Resource
 
 
@@ -40,8 +41,25 @@ class Inspector(Protocol):
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
         """The answer of `dataplanes/{name}/policies`: what is attached to what."""
 
-    def selected_dataplanes(self, policy: AnyResource) -> Sequence[AnyResource]:
-        """The dataplanes of the policy's mesh whose top-level target it is, sorted by name."""
+    def layout(self, mesh: str, name: str) -> dict[str, Any]:
+        """The answer of `_layout`."""
+
+    def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
+        """The answer of `_policies`."""
+
+    def inbound_policies(self, mesh: str, name: str, inbound: Kri) -> dict[str, Any] | None:
+        """The answer of `_inbounds/{kri}/_policies`. None: there is no such inbound."""
+
+    def outbound_policies(
+        self, mesh: str, name: str, outbound: Kri, route: Kri | None = None
+    ) -> dict[str, Any]:
+        """The answer of `_outbounds/{kri}/_policies`, and of `_routes/{kri}/_policies` below it."""
+
+    def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
+        """The answer of `_outbounds/{kri}/_routes`."""
+
+    def selected_dataplanes(self, by: AnyResource) -> Sequence[AnyResource]:
+        """The dataplanes that a policy's top-level target selects, or a MeshService, sorted by name."""
 
     async def envoy_admin(
         self,

@@ -27,6 +27,18 @@ def _list_of(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": dict(item)}
 
 
+def _part(kind: str) -> dict[str, Any]:
+    """An inbound, outbound or listener, with its name in Envoy."""
+    fields = {"kri": _TEXT, "port": {"type": "integer"}, kind: _TEXT, "proxyResourceName": _TEXT}
+    return _object(fields, required=fields)
+
+
+def _merged(items: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """What policies say of a part, for each kind, with the KRIs of those that say it."""
+    fields = {"kind": _TEXT, "origins": _list_of(_object({"kri": _TEXT})), **parts}
+    return _object({items: _list_of(_object(fields, required=fields))}, required=(items,))
+
+
 _VIOLATION = {"field": _TEXT, "reason": _TEXT}
 
 _COMMON: dict[str, dict[str, Any]] = {
@@ -128,7 +140,26 @@ _COMMON: dict[str, dict[str, Any]] = {
     "GlobalInsight": _OPEN,
     "Rules": _OPEN,
     "ProxyConfig": _object({"xds": _OPEN, "diff": _list_of(_OPEN)}),
-    "AttachedPolicies": _OPEN,
+    "Layout": _object(
+        {
+            "kri": _TEXT,
+            "labels": {"type": "object", "additionalProperties": _TEXT},
+            "inbounds": _list_of(_part("protocol")),
+            "outbounds": _list_of(_part("protocol")),
+            "listeners": _list_of(_part("type")),
+            "spiffeId": _TEXT,
+        },
+        required=("kri", "labels", "inbounds", "outbounds", "listeners"),
+    ),
+    "ProxyPolicies": _merged("policies", {"conf": _OPEN}),
+    "InboundPolicies": _merged(
+        "policies", {"rules": _list_of(_object({"conf": _OPEN, "kri": _TEXT}))}
+    ),
+    "OutboundPolicies": _merged("policies", {"conf": _list_of(_OPEN)}),
+    "Routes": _merged(
+        "routes",
+        {"rules": _list_of(_object({"conf": _OPEN, "kri": _TEXT, "matches": _list_of(_OPEN)}))},
+    ),
     "EnvoyAdmin": {},
     "Token": {"type": "string", "description": "A JWT."},
     "AnyResource": _OPEN,

@@ -92,7 +92,7 @@ def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
         traffic_direction=INBOUND,
         enable_reuse_port=_TRUE,
         metadata=_tags_metadata(
-            inbound.tags or ((UNIFIED_NAME, names.of_inbound_without_service(inbound.section)),)
+            inbound.tags or ((UNIFIED_NAME, names.self_inbound(inbound.section)),)
         ),
     )
     if not inbound.bind:

@@ -13,6 +13,7 @@ from kuma.pipeline.compile import Compiler
 from kuma.pipeline.config_dump import without_tokens
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.pipeline.view import TrackedView
+from kuma.resolve import explain_parts
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
 from kuma.resolve.placement import Placement
 from kuma.resolve.view import PlainMeshView
@@ -20,6 +21,8 @@ from kuma.resources import labels as well_known
 from kuma.resources.errors import NotFound, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.kri import Kri
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
@@ -73,13 +76,35 @@ class Inspection:
         self._dataplane(mesh, name)
         return attached_policies(self._view_of(mesh), name)
 
-    def selected_dataplanes(self, policy: AnyResource) -> Sequence[AnyResource]:
-        view = self._view_of(policy.mesh)
-        return [
-            dataplane
-            for dataplane in self._replica.list(DATAPLANE, policy.mesh)
-            if is_selected(view, policy, dataplane.name)
-        ]
+    def layout(self, mesh: str, name: str) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return explain_parts.layout(self._view_of(mesh), name)
+
+    def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return explain_parts.proxy_policies(self._view_of(mesh), name)
+
+    def inbound_policies(self, mesh: str, name: str, inbound: Kri) -> dict[str, Any] | None:
+        self._dataplane(mesh, name)
+        return explain_parts.inbound_policies(self._view_of(mesh), name, inbound.section)
+
+    def outbound_policies(
+        self, mesh: str, name: str, outbound: Kri, route: Kri | None = None
+    ) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return explain_parts.outbound_policies(self._view_of(mesh), name, outbound, route)
+
+    def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return explain_parts.outbound_routes(self._view_of(mesh), name, outbound)
+
+    def selected_dataplanes(self, by: AnyResource) -> Sequence[AnyResource]:
+        view = self._view_of(by.mesh)
+        dataplanes = self._replica.list(DATAPLANE, by.mesh)
+        if by.kind is MESH_SERVICE:
+            members = {each.dataplane for each in view.members(by.name)}
+            return [each for each in dataplanes if each.name in members]
+        return [each for each in dataplanes if is_selected(view, by, each.name)]
 
     async def envoy_admin(
         self,

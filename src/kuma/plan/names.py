@@ -87,8 +87,9 @@ def ca_secret(mesh: str) -> str:
     return f"mesh_ca:secret:{mesh}"
 
 
-def of_inbound_without_service(section: str) -> str:
-    """What selects an inbound that has no tags, under `kuma.io/unified-name`."""
+def self_inbound(section: str) -> str:
+    """The unified name of an inbound, of its cluster and of its routes; it says nothing of the
+    Dataplane, so that all of a service have the same."""
     return f"self_inbound_dp_{section}"
 
 

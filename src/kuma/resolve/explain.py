@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kuma.plan.origin import Origin
+from kuma.resolve.explain_parts import find_named
 from kuma.resolve.match import Matched, matched_policies
 from kuma.resolve.placement import InboundRule, Placement, Rule
 from kuma.resolve.resource_rules import ResourceRule, resource_rules
@@ -24,7 +25,7 @@ from kuma.resolve.view import MeshView
 from kuma.resources.codec import to_document
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.kinds.dataplane.model import Inbound
-from kuma.resources.kinds.mesh import MESH, MeshServicesMode
+from kuma.resources.kinds.mesh import MESH
 from kuma.resources.resource import AnyResource, Resource
 
 Json = dict[str, Any]
@@ -82,7 +83,7 @@ def _explain_kind(
     if traits is not None and traits.has_to:
         sending = combined_to_rules(view, kind, matched.names)
         resources = resource_rules(view, kind, matched.names)
-    if _is_exclusive(view):
+    if (mesh := view.mesh()) is not None and mesh.spec.has_only_mesh_services:
         sending = Combined()
     complete = sending.is_complete
     by_tags, by_match = [], []
@@ -108,13 +109,6 @@ def _explain_kind(
         **({} if whole is None else {"proxyRule": _proxy_rule(whole, meta)}),
         "warnings": _warnings(matched, complete=complete),
     }
-
-
-def _is_exclusive(view: MeshView) -> bool:
-    """Then no destination is known by its tags, so rules by tags apply to nothing."""
-    mesh = view.mesh()
-    services = mesh.spec.mesh_services if mesh is not None else None
-    return services is not None and services.mode is MeshServicesMode.EXCLUSIVE
 
 
 def _by_port(dataplane: Resource[DataplaneSpec]) -> list[tuple[int, Inbound]]:
@@ -144,7 +138,7 @@ def _inbound_rule(rule: InboundRule, meta: Callable[[Origin], Json]) -> Json:
 
 def _resource_rule(view: MeshView, rule: ResourceRule, meta: Callable[[Origin], Json]) -> Json:
     kind, mesh, name = rule.section.resource
-    found = view.mesh() if kind == MESH.name else _find_named(view, kind, name)
+    found = view.mesh() if kind == MESH.name else find_named(view, kind, name)
     labels = {} if found is None else dict(found.labels)
     return {
         "resourceMeta": {"type": kind, "mesh": mesh, "name": name, "labels": labels},
@@ -170,11 +164,6 @@ def _meta(resource: AnyResource | Resource[Any]) -> Json:
         "name": resource.name,
         "labels": dict(resource.labels),
     }
-
-
-def _find_named(view: MeshView, kind: str, name: str) -> AnyResource | None:
-    routes = (each for each in view.policies(kind) if each.name == name)
-    return view.service(kind, name) or next(routes, None)
 
 
 def _inbound(inbound: Inbound) -> Json:

@@ -16,6 +16,7 @@ from kuma.plan.tags import Tags
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh_external_service import MeshExternalServiceSpec
+from kuma.resources.kri import kri_of
 from kuma.resources.resource import AnyResource
 
 
@@ -125,6 +126,14 @@ def _port_of(resource: AnyResource, section: str) -> PortTarget | None:
             port=number,
         ),
     )
+
+
+@derived
+def kri_of_port(view: MeshView, of: ResourcePort) -> str:
+    """Empty: the resource is not there any more."""
+    found = view.service(of.kind, of.name)
+    kri = None if found is None else kri_of(found)
+    return "" if kri is None else str(kri.with_section(of.section))
 
 
 def _find_port(resource: AnyResource, section: str) -> tuple[int, str] | None:

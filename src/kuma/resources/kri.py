@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from kuma.kit.value import value
 from kuma.resources import labels as well_known
+from kuma.resources.kind import AnyKind
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
@@ -71,12 +72,18 @@ def parse_kri(text: str) -> Kri:
     return Kri(short, mesh, zone, namespace, name, "_".join(section))
 
 
-def find_by_kri(kri: Kri, registry: Registry, replica: Replica) -> AnyResource | None:
-    """The resource, whatever the section. Raises InvalidKri for an unknown short name."""
+def kind_of(kri: Kri, registry: Registry) -> AnyKind:
+    """Raises InvalidKri for an unknown short name."""
     kind = registry.find_by_short(kri.short)
     if kind is None:
         msg = f'unknown short name of resource type: "{kri.short}"'
         raise InvalidKri(msg)
+    return kind
+
+
+def find_by_kri(kri: Kri, registry: Registry, replica: Replica) -> AnyResource | None:
+    """The resource, whatever the section. Raises InvalidKri for an unknown short name."""
+    kind = kind_of(kri, registry)
     wanted = replace(kri, section="")
     candidates: Iterable[AnyResource] = replica.list(kind, kri.mesh)
     return next((each for each in candidates if kri_of(each) == wanted), None)

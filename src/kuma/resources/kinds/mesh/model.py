@@ -209,6 +209,12 @@ class MeshSpec(ProtoModel):
     """MeshServices of the mesh."""
 
     @property
+    def has_only_mesh_services(self) -> bool:
+        """Then destinations are resources, and none is known by its tags."""
+        found = self.mesh_services
+        return found is not None and found.mode is MeshServicesMode.EXCLUSIVE
+
+    @property
     def passthrough(self) -> bool:
         """Whether proxies let traffic to unknown destinations out; unless set otherwise they do."""
         outbound = self.networking.outbound if self.networking else None
