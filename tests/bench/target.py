@@ -110,14 +110,16 @@ async def profiled(target: Target, *, phase: str, wanted: str | None) -> AsyncIt
         raise SystemExit("--profile needs py-spy on the path: pip install py-spy")
     file = Path(f"profile-{phase}.svg").resolve()
     recorder = await asyncio.create_subprocess_exec(
-        program, "record", "--native", "--rate", "500", "--nonblocking",
+        program, "record", "--rate", "500", "--nonblocking",
         "--pid", str(target.pid), "--output", str(file),
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     await asyncio.sleep(1)
     try:
         yield
     finally:
-        recorder.send_signal(signal.SIGINT)
-        await recorder.wait()
-        print(f"flame graph: {file}", file=sys.stderr)
+        if recorder.returncode is None:
+            recorder.send_signal(signal.SIGINT)
+        _, errors = await recorder.communicate()
+        failed = recorder.returncode != 0
+        print(errors.decode() if failed else f"flame graph: {file}", file=sys.stderr)

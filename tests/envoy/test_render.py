@@ -18,7 +18,7 @@ from kuma.envoy.render import Renderer
 from kuma.envoy.shaper import Shaper, Upstream
 from kuma.envoy.snapshot import TypeUrl
 from kuma.plan import names
-from kuma.plan.endpoint import Endpoint
+from kuma.plan.endpoint import Endpoint, EndpointSet
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Admin, Destination
 from kuma.plan.secret import SecretBytes
@@ -112,6 +112,19 @@ def test_endpoints_are_grouped_by_priority_and_zone() -> None:
     shown = [(each.priority, each.locality.zone, len(each.lb_endpoints)) for each in groups]
     assert shown == [(0, "west", 1), (1, "east", 2)]
     assert groups[0].lb_endpoints[0].load_balancing_weight.value == 3
+
+
+def test_tags_are_told_once_unless_they_choose_the_transport_socket() -> None:
+    endpoint = Endpoint("192.168.0.1", 80, tags=(("kuma.io/service", "web"), ("version", "v1")))
+    for matches, told in (
+        (False, ["envoy.lb"]),
+        (True, ["envoy.lb", "envoy.transport_socket_match"]),
+    ):
+        made = RENDERER.endpoints(EndpointSet("web", (endpoint,), matches_sockets=matches))
+        [group] = ClusterLoadAssignment.FromString(made.body).endpoints
+        metadata = group.lb_endpoints[0].metadata.filter_metadata
+        assert sorted(metadata) == told
+        assert all(dict(fields) == {"version": "v1"} for fields in metadata.values())
 
 
 def test_a_service_without_endpoints_has_an_empty_assignment() -> None:

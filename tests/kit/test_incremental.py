@@ -160,6 +160,21 @@ def test_results_that_nobody_holds_are_forgotten() -> None:
     assert len(engine) == 0
 
 
+def test_what_nobody_holds_can_be_forgotten_in_portions() -> None:
+    engine = Engine()
+    observed = engine.observe(lambda: None, describe, engine, "a")
+    observed.value()
+    observed.close()
+
+    held = []
+    while engine.collect(at_most=1):
+        held.append(len(engine))
+
+    assert held == sorted(held, reverse=True)
+    assert held[0] == 2
+    assert len(engine) == 0
+
+
 def raise_on_odd(engine: Engine) -> int:
     number: int = engine.read("a")
     if number % 2:

@@ -7,7 +7,7 @@ from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Resolved
 from kuma.plan.tls import ExternalTls, MutualTls
 from kuma.resolve.endpoints import build_sni, mutual_tls, resolve_endpoints, service_protocol
-from tests.resolve.world import a_view, messages, plan_of
+from tests.resolve.world import a_policy, a_view, messages, plan_of
 from tests.support.builders import (
     a_dataplane,
     a_mesh,
@@ -151,3 +151,21 @@ def test_external_services_of_one_service_agree_on_tls() -> None:
     assert messages(plan) == [
         "external services of one service must agree on TLS; the first one's is used"
     ]
+
+
+@pytest.mark.parametrize(
+    ("patched", "matches"),
+    [
+        ({"value": "transport_socket_matches: []"}, True),
+        ({"jsonPatches": [{"op": "remove", "path": "/transportSocketMatches"}]}, True),
+        ({"value": "connect_timeout: 5s"}, False),
+    ],
+)
+def test_tags_serve_the_choice_of_transport_sockets_where_a_patch_speaks_of_it(
+    patched: dict[str, object], matches: bool
+) -> None:
+    cluster = {"operation": "Patch", "match": {"origin": "outbound"}, **patched}
+    spec = {"default": {"appendModifications": [{"cluster": cluster}]}}
+    view = a_view(a_dataplane("one"), a_policy("MeshProxyPatch", "patch", spec))
+
+    assert resolve_endpoints(view, "backend", ()).matches_sockets is matches

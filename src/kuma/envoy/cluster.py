@@ -124,7 +124,7 @@ def _add_resolved(cluster: Cluster, resolved: Resolved) -> None:
         group = cluster.load_assignment.endpoints.add(priority=rank)
         for endpoint in resolved.endpoints:
             if endpoint.priority == priority:
-                fill_lb_endpoint(group.lb_endpoints.add(), endpoint)
+                fill_lb_endpoint(group.lb_endpoints.add(), endpoint, matches_sockets=True)
 
 
 def _host(destination: Destination) -> str:

@@ -26,19 +26,21 @@ def build_assignment(endpoints: EndpointSet) -> ClusterLoadAssignment:
         first, *rest = group
         into = _fill_group(made.endpoints.add(), first)
         for endpoint in (first, *rest):
-            fill_lb_endpoint(into.lb_endpoints.add(), endpoint)
+            fill_lb_endpoint(
+                into.lb_endpoints.add(), endpoint, matches_sockets=endpoints.matches_sockets
+            )
     if endpoints.overprovisioning:
         made.policy.overprovisioning_factor.value = endpoints.overprovisioning
     return made
 
 
-def fill_lb_endpoint(made: LbEndpoint, endpoint: Endpoint) -> None:
+def fill_lb_endpoint(made: LbEndpoint, endpoint: Endpoint, *, matches_sockets: bool) -> None:
     """Into a message that its container made: copying one would take as long as filling it."""
     socket = made.endpoint.address.socket_address
     socket.address, socket.port_value = endpoint.address, endpoint.port
     made.load_balancing_weight.value = endpoint.weight
     if endpoint.tags:
-        made.metadata.CopyFrom(_metadata(endpoint.tags))
+        made.metadata.CopyFrom(_metadata(endpoint.tags, matches_sockets))
     if not endpoint.healthy:
         made.health_status = HealthStatus.UNHEALTHY
 
@@ -59,12 +61,18 @@ def _fill_group(group: LocalityLbEndpoints, of: Endpoint) -> LocalityLbEndpoints
 
 
 @lru_cache(maxsize=4096)
-def _metadata(tags: Tags) -> Metadata:
+def _metadata(tags: Tags, matches_sockets: bool) -> Metadata:
     """Shared by the endpoints with the same tags. The service is not among them: it is the
-    cluster's name."""
+    cluster's name.
+
+    # Differs from Kuma: the tags are there for the choice of transport sockets only where a
+    # MeshProxyPatch of the mesh speaks of it; they are half of what a change of clusters costs,
+    # since each changed cluster gets its endpoints again.
+    """
     made = Metadata()
     fields = struct((key, text) for key, text in tags if key != SERVICE)
     if fields.fields:
         made.filter_metadata[SUBSETS].CopyFrom(fields)
-        made.filter_metadata[SOCKET_MATCH].CopyFrom(fields)
+        if matches_sockets:
+            made.filter_metadata[SOCKET_MATCH].CopyFrom(fields)
     return made

@@ -151,10 +151,11 @@ class Engine:
         node.observer = on_stale
         return Observation(self, node)
 
-    def collect(self) -> None:
-        """Forget results that nobody depends on."""
-        while self._orphans:
+    def collect(self, at_most: int | None = None) -> bool:
+        """Forget results that nobody depends on; whether `at_most` looks left any to be looked at."""
+        while self._orphans and at_most != 0:
             cell = self._orphans.pop()
+            at_most = None if at_most is None else at_most - 1
             if cell.dependents:
                 continue
             if not isinstance(cell, _Node):
@@ -165,6 +166,7 @@ class Engine:
                 continue
             del self._nodes[cell.key]
             self._unlink(cell, cell.deps or ())
+        return bool(self._orphans)
 
     def refreshed(self, node: _Node) -> Any:
         if node.stale:

@@ -31,6 +31,8 @@ FAILURES = Counter("xds_generation_errors", "Proxies whose configuration could n
 
 SLICE = 0.01
 """Seconds of work after which other tasks get their turn."""
+PORTION = 1_000
+"""Results that nobody needs any more, forgotten between two turns of others."""
 
 Sink = Callable[[Snapshot], None]
 
@@ -118,7 +120,14 @@ class Fanout(Generic[O]):
             self._woken.clear()
             while self._queues:
                 await self._slice()
-            self._engine.collect()
+            await self._forget()
+
+    async def _forget(self) -> None:
+        """What nobody needs any more, until a proxy is in need; the rest after that."""
+        is_left = True
+        while is_left and not self._queues:
+            is_left = self._engine.collect(PORTION)
+            await asyncio.sleep(0)
 
     def _enqueue(self, proxy: _Proxy[O]) -> None:
         if not proxy.queued:

@@ -7,8 +7,8 @@ from kuma.plan.tags import Tags
 @value
 class Endpoint:
     """`address` is an IP (or a DNS name for destinations resolved by Envoy itself). `tags` become
-    the endpoint's `envoy.lb` and `envoy.transport_socket_match` metadata. `zone` and `sub_zone` make
-    its locality; `locality_weight` is what that gets of its priority, 0: no weight."""
+    the endpoint's metadata. `zone` and `sub_zone` make its locality; `locality_weight` is what that
+    gets of its priority, 0: no weight."""
 
     address: str
     port: int
@@ -25,11 +25,12 @@ class Endpoint:
 class EndpointSet:
     """`name` is the cluster's name in EDS. `endpoints` are sorted. `overprovisioning` in percent: how
     much more load than its share the healthy part of a priority can take before the next one gets
-    some; 0: Envoy's default."""
+    some; 0: Envoy's default. `matches_sockets`: somebody chooses the transport socket by the tags."""
 
     name: str
     endpoints: tuple[Endpoint, ...]
     overprovisioning: int = 0
+    matches_sockets: bool = False
 
 
 @value

@@ -48,10 +48,13 @@ def place_endpoints(
             name=cluster,
             endpoints=tuple(sorted((each for each in preferred if each), key=_place)),
             overprovisioning=preference.overprovisioning,
+            matches_sockets=matches_sockets(view),
         )
     by_locality = is_locality_aware(view)
     found = (_endpoint(view, each, by_locality) for each in inbounds)
-    return EndpointSet(cluster, tuple(sorted(found, key=_place)))
+    return EndpointSet(
+        cluster, tuple(sorted(found, key=_place)), matches_sockets=matches_sockets(view)
+    )
 
 
 def _endpoint(view: MeshView, inbound: ServiceInbound, by_locality: bool) -> Endpoint:
@@ -98,6 +101,17 @@ def is_locality_aware(view: MeshView) -> bool:
     mesh = view.mesh()
     routing = mesh.spec.routing if mesh is not None else None
     return routing is not None and routing.locality_aware_load_balancing
+
+
+@derived
+def matches_sockets(view: MeshView) -> bool:
+    """Whether any policy of the mesh chooses transport sockets by the tags of endpoints."""
+    return any(
+        placement.matches_sockets(policy.spec)
+        for placement in view.placements
+        if placement.matches_sockets is not None
+        for policy in view.policies(placement.name)
+    )
 
 
 @derived

@@ -111,7 +111,8 @@ class Placement:
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
     inbounds, which then are its own. `tls` says on what terms an inbound takes, and its proxy
-    begins, mutual TLS."""
+    begins, mutual TLS. `matches_sockets`: whether a policy chooses transport sockets by the tags of
+    endpoints, which those have then."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
@@ -129,6 +130,7 @@ class Placement:
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
     tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None
     rule_hashes: Callable[[SpecModel], tuple[str, ...]] | None = None
+    matches_sockets: Callable[[SpecModel], bool] | None = None
 
     @property
     def name(self) -> str:

@@ -73,14 +73,16 @@ class Writer:
 
         Raises InvalidResource, MeshNotFound, and Conflict if others keep changing it meanwhile.
         """
+        existing = self._replica.find(resource.key)
         attempts_left = _ATTEMPTS
         while True:
             try:
-                return await self._put_once(resource)
+                return await self._put_over(existing, resource)
             except (Conflict, AlreadyExists, NotFound) as error:
                 attempts_left -= 1
                 if not attempts_left:
                     raise _as_told(error, resource) from error
+            existing = await self._store.find(resource.key)
 
     async def update(self, resource: AnyResource) -> AnyResource:
         """Replace, spec and status, the version that `resource.meta` names.
@@ -101,10 +103,8 @@ class Writer:
             check_delete(existing, self._replica)
         await self._store.commit([Delete(key)])
 
-    async def _put_once(self, resource: AnyResource) -> Put:
-        """Reads from the database itself: another instance may have written what this one has not
-        heard of yet, and a write must not be dropped because it equals the state before that."""
-        existing = await self._store.find(resource.key)
+    async def _put_over(self, existing: AnyResource | None, resource: AnyResource) -> Put:
+        """Raises Conflict or AlreadyExists if the database holds something else than `existing`."""
         if existing is None:
             return await self._create(resource)
         versioned = _at_version(replace(resource, status=existing.status), existing)
@@ -112,9 +112,17 @@ class Writer:
         warnings = admitted.kind.deprecations(admitted)
         secrets = await self._missing_secrets(admitted)
         if existing.same_content(admitted) and not secrets:
+            await self._confirm(existing)
             return Put(existing, created=False, warnings=warnings)
         stored = await self._store.commit([Update(admitted), *secrets])
         return Put(stored[0], created=False, warnings=warnings)
+
+    async def _confirm(self, existing: AnyResource) -> None:
+        """Another instance may have written what this one has not heard of yet, and a write must not
+        be dropped because it equals the state before that. Raises Conflict."""
+        stored = await self._store.find(existing.key)
+        if stored is None or stored.meta != existing.meta:
+            raise Conflict(existing.key)
 
     async def _create(self, resource: AnyResource) -> Put:
         admitted = await self._admit(self._as_new(replace(resource, status=None)), None)

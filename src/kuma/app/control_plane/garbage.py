@@ -12,8 +12,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG, MIDDLE, OLD = 10_000, 5, 200
-"""Objects more than were freed; collections of a generation before one of the next."""
+YOUNG, MIDDLE, OLD = 2_000, 5, 1_000
+"""Objects more than were freed; collections of a generation before one of the next. A collection of
+the middle generation looks at ten thousand objects, which takes some milliseconds."""
 
 
 @contextmanager
