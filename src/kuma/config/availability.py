@@ -48,7 +48,7 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "general.certGenerationCircuitBreakerMinProxies": (
         "has no effect: the CAs that there are need no network, and a failure holds nobody up"
     ),
-    "dnsServer": "is not available yet: DNS",
+    "dnsServer.domain": "is not available yet: DNS",
     "multizone": "is not available yet: several zones",
     "multizone.zone.name": None,
     "diagnostics.debugEndpoints": "is not available yet: endpoints for debugging",

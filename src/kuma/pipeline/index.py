@@ -16,9 +16,12 @@ from kuma.pipeline.view import (
     of_kind_input,
     service_input,
     tls_ready_input,
+    virtual_input,
+    virtual_of_input,
 )
 from kuma.resolve.view import ServiceInbound, index_inbounds, sort_inbounds
 from kuma.resources import labels as well_known
+from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
@@ -30,6 +33,7 @@ from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Change
+from kuma.resources.virtual_outbounds import Entry, entries_of, mesh_of_config
 
 Service = tuple[str, str]
 """(mesh, service)"""
@@ -52,6 +56,7 @@ class Index:
         self._external_of: dict[tuple[str, str], str] = {}
         self._membership = Membership()
         self._readiness = _Readiness(engine)
+        self._virtual = _Virtual(engine)
 
     def changed(self, changes: Sequence[Change]) -> None:
         services: set[Service] = set()
@@ -78,6 +83,8 @@ class Index:
                 self._readiness.index_mesh(change.key.name, change.resource)
             elif kind == SECRET.name:
                 self._engine.set(change.key, change.resource)
+            elif kind == CONFIG.name and (mesh := mesh_of_config(change.key.name)):
+                self._virtual.index(mesh, entries_of(change.resource))
         self._write(kinds, services, external)
         for mesh, name in members:
             found = self._membership.members_of(mesh, name)
@@ -136,6 +143,25 @@ class Index:
             self._external[key.mesh, service][key.name] = resource
             touched.add((key.mesh, service))
         return touched
+
+
+class _Virtual:
+    """The virtual addresses of services by tags: of a mesh, and of each service."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._services: dict[str, set[str]] = {}
+
+    def index(self, mesh: str, entries: tuple[Entry, ...]) -> None:
+        by_service: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            for service in entry.services:
+                by_service[service].append(entry)
+        self._engine.set(virtual_input(mesh), entries or None)
+        for service in self._services.get(mesh, set()) | set(by_service):
+            found = tuple(by_service.get(service, ()))
+            self._engine.set(virtual_of_input(mesh, service), found or None)
+        self._services[mesh] = set(by_service)
 
 
 class _Readiness:

@@ -172,7 +172,11 @@ class _View(PlainMeshView):
         placements: tuple[Placement, ...],
     ) -> None:
         super().__init__(
-            resources, mesh=tracked.mesh_name, zone=tracked.zone, placements=placements
+            resources,
+            mesh=tracked.mesh_name,
+            zone=tracked.zone,
+            placements=placements,
+            service_vip_port=tracked.service_vip_port,
         )
         self._tracked = tracked
 

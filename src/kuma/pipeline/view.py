@@ -7,12 +7,13 @@ from typing import Any
 from kuma.kit.incremental import Engine
 from kuma.plan.secret import SecretBytes
 from kuma.resolve.placement import Placement
-from kuma.resolve.view import Member, ServiceInbound
+from kuma.resolve.view import SERVICE_VIP_PORT, Member, ServiceInbound
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.virtual_outbounds import Entry
 
 
 def of_kind_input(mesh: str, kind: str) -> tuple[str, str, str]:
@@ -40,13 +41,30 @@ def tls_ready_input(mesh: str, service: str) -> tuple[str, str, str]:
     return ("tls ready", mesh, service)
 
 
+def virtual_input(mesh: str) -> tuple[str, str]:
+    """The engine's input with the virtual addresses of services by tags, sorted."""
+    return ("virtual", mesh)
+
+
+def virtual_of_input(mesh: str, service: str) -> tuple[str, str, str]:
+    """The same, of one service."""
+    return ("virtual", mesh, service)
+
+
 class TrackedView:
     """One for each mesh. The inputs are written by `index.py`."""
 
     def __init__(
-        self, engine: Engine, *, mesh: str, zone: str, placements: tuple[Placement, ...]
+        self,
+        engine: Engine,
+        *,
+        mesh: str,
+        zone: str,
+        placements: tuple[Placement, ...],
+        service_vip_port: int = SERVICE_VIP_PORT,
     ) -> None:
         self.engine = engine
+        self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements
@@ -77,6 +95,11 @@ class TrackedView:
 
     def members(self, mesh_service: str) -> tuple[Member, ...]:
         return self.engine.read(members_input(self.mesh_name, mesh_service)) or ()
+
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        mesh = self.mesh_name
+        key = virtual_of_input(mesh, service) if service else virtual_input(mesh)
+        return self.engine.read(key) or ()
 
     def is_tls_ready(self, service: str) -> bool:
         return bool(self.engine.read(tls_ready_input(self.mesh_name, service)))

@@ -15,6 +15,7 @@ from kuma.plan.secret import SecretBytes
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.placement import Placement
 from kuma.resources import labels as well_known
+from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane.model import Inbound, InboundState
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
@@ -22,9 +23,14 @@ from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.virtual_outbounds import Entry, config_name, entries_of
 
 SERVICE_LESS_PORT = 49151
 """Marks an inbound that stands for a workload without a service; it is never listened on."""
+
+SERVICE_VIP_PORT = 80
+"""The port of the virtual addresses of services by tags, unless `dnsServer.serviceVipPort` says
+otherwise."""
 
 
 @value
@@ -65,6 +71,10 @@ class MeshView(Protocol):
     @property
     def placements(self) -> tuple[Placement, ...]: ...
 
+    @property
+    def service_vip_port(self) -> int:
+        """The port of the virtual address of every service by tags."""
+
     def mesh(self) -> Resource[MeshSpec] | None: ...
 
     def policies(self, kind: str) -> tuple[AnyResource, ...]:
@@ -86,6 +96,9 @@ class MeshView(Protocol):
 
     def members(self, mesh_service: str) -> tuple[Member, ...]:
         """The Dataplanes that a MeshService selects, sorted by name."""
+
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        """The virtual addresses of services by tags, of one or of all; sorted by type and name."""
 
     def is_tls_ready(self, service: str) -> bool:
         """Whether every proxy of the service has a certificate of the backend in force."""
@@ -171,7 +184,9 @@ class PlainMeshView:
         placements: tuple[Placement, ...],
         tls_ready: frozenset[str] | None = None,
         files: Mapping[str, bytes] | None = None,
+        service_vip_port: int = SERVICE_VIP_PORT,
     ) -> None:
+        self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements
@@ -179,7 +194,7 @@ class PlainMeshView:
         self._files = dict(files or {})
         self._by_kind: dict[str, dict[str, AnyResource]] = defaultdict(dict)
         for resource in resources:
-            if resource.mesh == mesh or resource.kind.name == MESH.name:
+            if resource.mesh == mesh or resource.kind.name in {MESH.name, CONFIG.name}:
                 self._by_kind[resource.kind.name][resource.name] = resource
         self._inbounds = self._index()
 
@@ -214,6 +229,11 @@ class PlainMeshView:
         selector, dataplanes = found.spec.selector, _sorted(self._by_kind[DATAPLANE.name])
         members = (find_member(selector, each) for each in dataplanes)
         return tuple(each for each in members if each is not None)
+
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        found = self._by_kind[CONFIG.name].get(config_name(self.mesh_name))
+        entries = entries_of(found)
+        return tuple(e for e in entries if not service or service in e.services)
 
     def is_tls_ready(self, service: str) -> bool:
         return self._tls_ready is None or service in self._tls_ready

@@ -33,6 +33,7 @@ from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.app.control_plane.vips import VipAllocation
+from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.envoy.render import Renderer
@@ -332,8 +333,16 @@ class ControlPlane:
             MESH_SERVICE.name: ipam.mesh_service.cidr,
             MESH_EXTERNAL_SERVICE.name: ipam.mesh_external_service.cidr,
         }
+        virtual_outbounds = VirtualOutbounds(
+            self._store,
+            self.replica,
+            self.clock,
+            cidr=settings.dns_server.cidr,
+            of_services=settings.dns_server.service_vip_enabled,
+        )
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(mesh_services.run())
+            jobs.create_task(virtual_outbounds.run())
             jobs.create_task(VipAllocation(self.replica, self._writer, ranges).run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())
@@ -367,7 +376,13 @@ class ControlPlane:
         view = self._views.get(mesh)
         if view is None:
             zone = self.settings.multizone.zone.name
-            view = TrackedView(self.engine, mesh=mesh, zone=zone, placements=PLACEMENTS)
+            view = TrackedView(
+                self.engine,
+                mesh=mesh,
+                zone=zone,
+                placements=PLACEMENTS,
+                service_vip_port=self.settings.dns_server.service_vip_port,
+            )
             self._views[mesh] = view
         return view
 
