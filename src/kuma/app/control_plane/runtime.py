@@ -62,6 +62,7 @@ from kuma.policies.shapers import SHAPERS
 from kuma.resources.kinds.config import ConfigSpec
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
@@ -332,6 +333,7 @@ class ControlPlane:
         ranges = {
             MESH_SERVICE.name: ipam.mesh_service.cidr,
             MESH_EXTERNAL_SERVICE.name: ipam.mesh_external_service.cidr,
+            MESH_MULTI_ZONE_SERVICE.name: ipam.mesh_multi_zone_service.cidr,
         }
         virtual_outbounds = VirtualOutbounds(
             self._store,
