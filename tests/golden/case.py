@@ -95,6 +95,7 @@ class Case:
         for inbound in self.plan.inbounds:
             parts = (*renderer.inbound(inbound), *renderer.beside(inbound))
             yield from (Made(Purpose.INBOUND, part) for part in parts)
+        yield from self._render_redirected(renderer)
         for outbound in self.plan.outbounds:
             found = (*renderer.outbound(outbound), *renderer.beside(outbound))
             yield from (Made(Purpose.OUTBOUND, part) for part in found if part)
@@ -104,6 +105,17 @@ class Case:
             if isinstance(destination.endpoints, Eds):
                 endpoints = endpoints_of(self._view, destination)
                 yield Made(Purpose.OUTBOUND, renderer.endpoints(endpoints))
+
+    def _render_redirected(self, renderer: Renderer) -> Iterator[Made]:
+        for passed in self.plan.passed_in:
+            yield from (Made(Purpose.TRANSPARENT, each) for each in renderer.passed_in(passed))
+        for out in self.plan.passed_out:
+            found, added = renderer.passed_out(out)
+            yield from (Made(Purpose.TRANSPARENT, each) for each in found)
+            yield from (Made(Purpose.MESH_PASSTHROUGH, each) for each in added)
+        if self.plan.direct is not None:
+            found = renderer.direct_access(self.plan.direct)
+            yield from (Made(Purpose.DIRECT_ACCESS, each) for each in found)
 
 
 def find_cases() -> list[Case]:

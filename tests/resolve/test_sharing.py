@@ -10,7 +10,7 @@ from kuma.resolve.view import PlainMeshView
 from tests.resolve.world import a_permission, a_timeout
 from tests.support.builders import a_dataplane, a_mesh
 
-OWN = {"resolve_proxy", "sender_of", "inbounds_of", "subject_of", "declared_outbounds"}
+OWN = {"resolve_proxy", "sender_of", "received_by", "subject_of", "declared_outbounds"}
 
 
 class RememberingView(PlainMeshView):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.core.v3.address_pb2 import Address
+from envoy.config.core.v3.address_pb2 import Address, BindConfig, SocketAddress
 from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
@@ -45,6 +45,8 @@ def build_inbound_cluster(inbound: Inbound) -> Upstream:
         name, socket_address(inbound.service_address, inbound.service_port)
     )
     cluster.connect_timeout.CopyFrom(INBOUND_CONNECT_TIMEOUT)
+    if inbound.source:
+        cluster.upstream_bind_config.CopyFrom(sending_from(inbound.source))
     return Upstream(cluster, _spoken(inbound.protocol))
 
 
@@ -60,6 +62,34 @@ def build_local_cluster(name: str, address: Address) -> Cluster:
     made.load_assignment.cluster_name = name
     only = made.load_assignment.endpoints.add().lb_endpoints.add()
     only.endpoint.address.CopyFrom(address)
+    return made
+
+
+def sending_from(address: str) -> BindConfig:
+    """Connections come from this address, from any port."""
+    return BindConfig(source_address=SocketAddress(address=address, port_value=0))
+
+
+def build_original(name: str) -> Cluster:
+    """Wherever the connection was going before it was redirected."""
+    return Cluster(
+        name=name,
+        alt_stat_name=names.statistic(name),
+        type=Cluster.ORIGINAL_DST,
+        lb_policy=Cluster.CLUSTER_PROVIDED,
+        connect_timeout=CONNECT_TIMEOUT,
+    )
+
+
+def build_nowhere(name: str) -> Cluster:
+    """No endpoints: who is sent there is not connected."""
+    made = Cluster(
+        name=name,
+        alt_stat_name=names.statistic(name),
+        type=Cluster.STATIC,
+        connect_timeout=CONNECT_TIMEOUT,
+    )
+    made.load_assignment.cluster_name = name
     return made
 
 

@@ -15,6 +15,7 @@ from kuma.pipeline.view import (
     members_input,
     of_kind_input,
     service_input,
+    service_names_input,
     tls_ready_input,
     virtual_input,
     virtual_of_input,
@@ -52,6 +53,7 @@ class Index:
         self._policies: dict[tuple[str, str], dict[str, AnyResource]] = defaultdict(dict)
         self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
         self._services_of: dict[tuple[str, str], set[str]] = {}
+        self._names: dict[str, set[str]] = defaultdict(set)
         self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
         self._external_of: dict[tuple[str, str], str] = {}
         self._membership = Membership()
@@ -98,6 +100,8 @@ class Index:
             self._engine.set(of_kind_input(mesh, kind), _sorted(held))
             if not held:
                 del self._policies[mesh, kind]
+        for mesh in self._renamed(services):
+            self._engine.set(service_names_input(mesh), tuple(sorted(self._names[mesh])) or None)
         for service in services:
             inbounds = [each for found in self._inbounds[service].values() for each in found]
             self._engine.set(service_input(*service), sort_inbounds(inbounds) or None)
@@ -108,6 +112,16 @@ class Index:
             self._engine.set(external_input(*service), _sorted(self._external[service]))
             if not self._external[service]:
                 del self._external[service]
+
+    def _renamed(self, services: set[Service]) -> set[str]:
+        """The meshes in which a service came or went."""
+        renamed: set[str] = set()
+        for mesh, name in services:
+            names, is_served = self._names[mesh], bool(self._inbounds[mesh, name])
+            if is_served != (name in names):
+                renamed.add(mesh)
+                (names.add if is_served else names.discard)(name)
+        return renamed
 
     def _index_kind(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
         _put(self._policies[key.mesh, key.kind], key.name, resource)

@@ -5,6 +5,9 @@ from typing import Any
 
 from kuma.kit.value import value
 from kuma.pipeline.fanout import ProxyKey
+from kuma.resolve.redirection import Redirection
+
+TRANSPARENT_PROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
 
 
 @value
@@ -18,6 +21,7 @@ class Traits:
     readiness_socket: str = ""
     system_ca_path: str = ""
     features: tuple[str, ...] = ()
+    redirection: Redirection | None = None
 
 
 def traits_input(key: ProxyKey) -> tuple[str, ProxyKey]:
@@ -35,7 +39,29 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         readiness_socket=_text(metadata, "dataplane.readinessReporter.socketPath"),
         system_ca_path=_text(metadata, "systemCaPath"),
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
+        redirection=_redirection(metadata, features),
     )
+
+
+def _redirection(metadata: Mapping[str, Any], features: object) -> Redirection | None:
+    """As the proxy's own configuration of transparent proxying has it; None: it leaves that to its
+    Dataplane."""
+    if not isinstance(features, list | tuple) or TRANSPARENT_PROXY_IN_METADATA not in features:
+        return None
+    found = metadata.get("transparentProxy")
+    if not isinstance(found, Mapping):
+        return Redirection()
+    return Redirection(
+        inbound_port=_flow_port(found, "inbound"),
+        outbound_port=_flow_port(found, "outbound"),
+        has_ipv6=_text(found, "ipFamilyMode").lower() != "ipv4",
+    )
+
+
+def _flow_port(config: Mapping[str, Any], direction: str) -> int:
+    redirect = config.get("redirect")
+    flow = redirect.get(direction) if isinstance(redirect, Mapping) else None
+    return _port(flow, "port") if isinstance(flow, Mapping) and flow.get("enabled") else 0
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> str:

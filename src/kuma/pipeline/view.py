@@ -26,6 +26,11 @@ def service_input(mesh: str, service: str) -> tuple[str, str, str]:
     return ("service", mesh, service)
 
 
+def service_names_input(mesh: str) -> tuple[str, str]:
+    """The engine's input with the names of all services of inbounds, sorted."""
+    return ("services", mesh)
+
+
 def external_input(mesh: str, service: str) -> tuple[str, str, str]:
     """The engine's input with the ExternalServices of a service, sorted by name."""
     return ("external", mesh, service)
@@ -83,6 +88,9 @@ class TrackedView:
 
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         return self.engine.read(service_input(self.mesh_name, service)) or ()
+
+    def service_names(self) -> tuple[str, ...]:
+        return self.engine.read(service_names_input(self.mesh_name)) or ()
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         return self.engine.read(external_input(self.mesh_name, service)) or ()

@@ -15,6 +15,8 @@ ADMIN_IDENTITY = "admin_cert:secret"
 ADMIN_CA = "admin_ca:secret"
 READINESS = "kuma:readiness"
 ADS_CLUSTER = "ads_cluster"
+NO_DESTINATION = "self_transparentproxy_no_destination_inbound"
+DIRECT_ACCESS = "direct_access"
 
 
 def inbound_listener(address: str, port: int) -> str:
@@ -23,6 +25,19 @@ def inbound_listener(address: str, port: int) -> str:
 
 def outbound_listener(address: str, port: int) -> str:
     return f"outbound:{_host(address)}:{port}"
+
+
+def outbound_passthrough(version: int) -> str:
+    """The listener, and the cluster, of traffic that goes out as it came; `version` is that of IP."""
+    return f"outbound:passthrough:ipv{version}"
+
+
+def inbound_passthrough(version: int) -> str:
+    return f"inbound:passthrough:ipv{version}"
+
+
+def direct_access(address: str, port: int) -> str:
+    return f"{DIRECT_ACCESS}_{address}:{port}"
 
 
 def inbound_cluster(service_port: int) -> str:

@@ -7,13 +7,14 @@ from kuma.plan.origin import Origin
 from kuma.plan.protocol import Protocol
 from kuma.plan.route import Routing
 from kuma.plan.tags import Tags
-from kuma.plan.tls import InboundTls, UpstreamTls
+from kuma.plan.tls import InboundTls, MutualTls, UpstreamTls
 
 
 @value
 class Inbound:
     """One service that the proxy serves: listens on `address:port`, forwards to the workload at
-    `service_address:service_port`. `section` is its name, or its port as text."""
+    `service_address:service_port`. `section` is its name, or its port as text. `source`: the address
+    from which it forwards, where the machine's redirection has to know its traffic."""
 
     section: str
     address: str
@@ -26,6 +27,7 @@ class Inbound:
     tls: InboundTls | None = None
     bind: bool = True
     conf: Slots = EMPTY
+    source: str = ""
 
 
 @value
@@ -87,6 +89,36 @@ class Outbound:
 
 
 @value
+class OutboundPassthrough:
+    """Redirected traffic of the workload that no outbound is for: of one version of IP, at `port`.
+    `is_open`: unless a policy says otherwise it goes where it wanted to."""
+
+    version: int
+    port: int
+    is_open: bool = True
+    conf: Slots = EMPTY
+
+
+@value
+class InboundPassthrough:
+    """Redirected traffic to the machine that no inbound is for: of one version of IP, at `port`. It is
+    passed on to `ports`, to all if that is None; connections to the `closed` ones are ended."""
+
+    version: int
+    port: int
+    ports: tuple[int, ...] | None = None
+    closed: tuple[int, ...] = ()
+
+
+@value
+class DirectAccess:
+    """Instances of services that the workload calls by their own addresses and ports."""
+
+    instances: tuple[tuple[str, int], ...]
+    tls: MutualTls | None = None
+
+
+@value
 class Admin:
     """The listener through which the control plane alone reaches Envoy's admin interface.
 
@@ -134,3 +166,6 @@ class ProxyPlan:
     passthrough: bool = True
     conf: Slots = EMPTY
     diagnostics: tuple[Diagnostic, ...] = ()
+    passed_in: tuple[InboundPassthrough, ...] = ()
+    passed_out: tuple[OutboundPassthrough, ...] = ()
+    direct: DirectAccess | None = None

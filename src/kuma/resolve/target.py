@@ -114,7 +114,11 @@ def _port_of(resource: AnyResource, section: str) -> PortTarget | None:
     port = _find_port(resource, section)
     if port is None:
         return None
-    number, name = port
+    return port_target(resource, *port)
+
+
+def port_target(resource: AnyResource, number: int, name: str) -> PortTarget:
+    """That port of a resource, which it must have."""
     return PortTarget(
         resource=ResourcePort(resource.kind.name, resource.name, number, name),
         name=names.resource_destination(

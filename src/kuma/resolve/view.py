@@ -85,6 +85,9 @@ class MeshView(Protocol):
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         """Every inbound of any dataplane with that `kuma.io/service`, but for ignored ones."""
 
+    def service_names(self) -> tuple[str, ...]:
+        """Every `kuma.io/service` of an inbound, but for those of ignored ones; sorted."""
+
     def external_services(self, service: str) -> tuple[Resource[ExternalServiceSpec], ...]:
         """Sorted by name."""
 
@@ -209,6 +212,9 @@ class PlainMeshView:
 
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         return self._inbounds.get(service, ())
+
+    def service_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._inbounds))
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         found: tuple[Resource[Any], ...] = _sorted(self._by_kind[EXTERNAL_SERVICE.name])

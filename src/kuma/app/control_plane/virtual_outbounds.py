@@ -127,8 +127,9 @@ class VirtualOutbounds:
                 log.warning("no virtual addresses written", mesh=mesh, reason=str(error))
 
     def _forget(self, mesh: str) -> None:
-        for held in (self._pools, self._told, self._services):
-            held.pop(mesh, None)  # type: ignore[attr-defined] # all are dictionaries by mesh
+        self._pools.pop(mesh, None)
+        self._told.pop(mesh, None)
+        self._services.pop(mesh, None)
 
     def _try_again(self, mesh: str, seconds: float) -> None:
         """What was handed out meanwhile was not written."""
