@@ -5,6 +5,7 @@ proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
 zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
+machine: {logPipe, hostIp}                  (optional; what the proxy said of its machine)
 resources: [documents, as REST takes them]
 """
 
@@ -20,6 +21,7 @@ from kuma.envoy.finished import Made, Purpose
 from kuma.envoy.print import as_json
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.plan.machine import LOCAL, Machine
 from kuma.plan.print import as_plain
 from kuma.plan.proxy import Eds, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
@@ -68,6 +70,7 @@ class Case:
             placements=PLACEMENTS,
             zone=self._asked.get("zone", ""),
             tls_ready=None if ready is None else frozenset(ready),
+            machine=_machine(**self._asked.get("machine", {})),
         )
 
     @cached_property
@@ -116,6 +119,10 @@ class Case:
         if self.plan.direct is not None:
             found = renderer.direct_access(self.plan.direct)
             yield from (Made(Purpose.DIRECT_ACCESS, each) for each in found)
+
+
+def _machine(logPipe: str = "", hostIp: str = LOCAL) -> Machine:  # noqa: N803  # as it is written
+    return Machine(log_pipe=logPipe, host_ip=hostIp, system_ca_path=SYSTEM_CA)
 
 
 def find_cases() -> list[Case]:

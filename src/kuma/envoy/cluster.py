@@ -14,7 +14,9 @@ from kuma.envoy.endpoint import fill_lb_endpoint
 from kuma.envoy.message import duration, pack
 from kuma.envoy.shaper import Upstream
 from kuma.plan import names
+from kuma.plan.collector import Collector
 from kuma.plan.endpoint import Endpoint
+from kuma.plan.machine import Machine
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Eds, Inbound, Resolved
 from kuma.plan.tls import ExternalTls, MutualTls
@@ -93,11 +95,17 @@ def build_nowhere(name: str) -> Cluster:
     return made
 
 
-def build_collector(name: str, host: str, port: int) -> Cluster:
-    """What the proxy itself reports to, over gRPC and without TLS; `host` may be a name in DNS."""
+def build_collector(name: str, collector: Collector, machine: Machine) -> Cluster:
+    """What the proxy itself reports to; the collector may be a name in DNS."""
+    host = collector.host or machine.host_ip
     made = Cluster(name=name, connect_timeout=CONNECT_TIMEOUT)
-    _add_resolved(made, Resolved((Endpoint(host, port),)))
-    return finish(Upstream(made, _copy(_HTTP2)))
+    _add_resolved(made, Resolved((Endpoint(host, collector.port),)))
+    if collector.is_secure:
+        external = ExternalTls(server_name=host)
+        ca_path = machine.system_ca_path
+        socket = tls.external_socket(external, host=host, system_ca_path=ca_path)
+        made.transport_socket.CopyFrom(socket)
+    return finish(Upstream(made, _copy(_HTTP1 if collector.is_http else _HTTP2)))
 
 
 def build_destination(destination: Destination, *, system_ca_path: str = "") -> Upstream:

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from kuma.kit.incremental import Engine
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.traits import Traits, traits_input
+from kuma.plan.machine import Machine
 from kuma.plan.secret import SecretBytes
 from kuma.resolve.placement import Placement
 from kuma.resolve.view import SERVICE_VIP_PORT, Member, ServiceInbound
@@ -125,6 +128,11 @@ class TrackedView:
             return Path(path).read_bytes()
         except OSError:
             return None
+
+    def machine(self, name: str) -> Machine:
+        key = ProxyKey(self.mesh_name, name)
+        traits: Traits = self.engine.read(traits_input(key)) or Traits()
+        return traits.machine(key)
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
         return self.engine.query(compute, self, *args)

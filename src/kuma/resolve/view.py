@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from kuma.kit.value import value
+from kuma.plan.machine import Machine
 from kuma.plan.secret import SecretBytes
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.placement import Placement
@@ -112,6 +113,9 @@ class MeshView(Protocol):
     def file(self, path: str) -> bytes | None:
         """The content of a file of the control plane; None: it cannot be read."""
 
+    def machine(self, name: str) -> Machine:
+        """What the proxy of the Dataplane has said of its machine."""
+
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any: ...
 
 
@@ -176,7 +180,7 @@ def _selects(selector: Selector, dataplane: Resource[DataplaneSpec]) -> bool:
 
 class PlainMeshView:
     """A view over resources in memory. `tls_ready`: the services that are; None: all.
-    `files`: those that there are."""
+    `files`: those that there are. `machine`: that of every proxy."""
 
     def __init__(
         self,
@@ -188,6 +192,7 @@ class PlainMeshView:
         tls_ready: frozenset[str] | None = None,
         files: Mapping[str, bytes] | None = None,
         service_vip_port: int = SERVICE_VIP_PORT,
+        machine: Machine | None = None,
     ) -> None:
         self.service_vip_port = service_vip_port
         self.mesh_name = mesh
@@ -195,6 +200,7 @@ class PlainMeshView:
         self.placements = placements
         self._tls_ready = tls_ready
         self._files = dict(files or {})
+        self._machine = machine or Machine()
         self._by_kind: dict[str, dict[str, AnyResource]] = defaultdict(dict)
         for resource in resources:
             if resource.mesh == mesh or resource.kind.name in {MESH.name, CONFIG.name}:
@@ -252,6 +258,9 @@ class PlainMeshView:
 
     def file(self, path: str) -> bytes | None:
         return self._files.get(path)
+
+    def machine(self, name: str) -> Machine:
+        return self._machine
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
         return compute(self, *args)
