@@ -76,7 +76,6 @@ DATA_PLANE: Mapping[str, str | None] = {
     "dataplaneRuntime.metrics": "is not available yet: metrics of applications",
     "dataplaneRuntime.dynamicConfiguration": _NOTHING_POLLS,
     "dataplaneRuntime.transparentProxy": "is not available yet: transparent proxying",
-    "dataplaneRuntime.unifiedResourceNamingEnabled": "is not available yet: unified names",
     "dataplaneRuntime.spire": "is not available yet: SPIRE",
     "dataplaneRuntime.otelPipeEnabled": "is not available yet: OpenTelemetry",
     "dns": "is not available yet: DNS",

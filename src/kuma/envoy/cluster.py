@@ -42,7 +42,7 @@ _HTTP2 = HttpProtocolOptions(
 
 def build_inbound_cluster(inbound: Inbound) -> Upstream:
     """The workload, at its own address; spoken to in the protocol that it declared."""
-    name = names.inbound_cluster(inbound.service_port)
+    name = inbound.cluster_name
     cluster = build_local_cluster(
         name, socket_address(inbound.service_address, inbound.service_port)
     )
@@ -56,7 +56,7 @@ def build_local_cluster(name: str, address: Address) -> Cluster:
     """One fixed endpoint beside Envoy."""
     made = Cluster(
         name=name,
-        alt_stat_name=names.statistic(name),
+        alt_stat_name=names.alternative(name),
         type=Cluster.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=_LIMITS,

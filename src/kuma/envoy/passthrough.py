@@ -29,9 +29,10 @@ _FALSE = BoolValue(value=False)
 
 def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
     """A listener whose cluster is missing ends connections."""
-    name = names.outbound_passthrough(plan.version)
+    name = plan.name
     listener = Listener(
         name=name,
+        stat_prefix=name if plan.is_unified else "",
         address=socket_address(_ANY[plan.version], plan.port),
         traffic_direction=OUTBOUND,
         use_original_dst=_TRUE,
@@ -41,11 +42,12 @@ def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
 
 
 def build_passed_in(plan: InboundPassthrough) -> tuple[Listener, tuple[Cluster, ...]]:
-    name = names.inbound_passthrough(plan.version)
+    name = plan.name
     cluster = build_original(name)
     cluster.upstream_bind_config.CopyFrom(sending_from(_SOURCE[plan.version]))
     listener = Listener(
         name=name,
+        stat_prefix=name if plan.is_unified else "",
         address=socket_address(_ANY[plan.version], plan.port),
         traffic_direction=INBOUND,
         use_original_dst=_TRUE,

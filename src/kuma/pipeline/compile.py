@@ -45,6 +45,7 @@ from kuma.plan.proxy import (
     Outbound,
     OutboundPassthrough,
 )
+from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
 from kuma.resolve.proxy import Sender, conf_of, identity, received_by, sender_of
 from kuma.resolve.view import MeshView
@@ -184,6 +185,7 @@ class Compiler:
             rendered = self._render(view, _render_direct, received.direct)
             yield from _for(Purpose.DIRECT_ACCESS, rendered)
         known = identity(view) if view.dataplane(name) is not None else None
+        known = named_identity(view, known, is_unified(view, traits.features))
         if known is not None and (bundle := trust_bundle(view)) is not None:
             rendered = self._render(view, _render_ca, known.ca_secret, bundle)
             yield from _for(Purpose.SECRETS, rendered)
@@ -273,6 +275,7 @@ def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
         readiness_socket=traits.readiness_socket,
         socket=traits.admin_socket,
         tcp_port=0 if traits.admin_socket else traits.admin_port,
+        is_unified=UNIFIED_NAMES in traits.features,
     )
 
 

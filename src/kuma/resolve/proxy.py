@@ -24,12 +24,19 @@ from kuma.resolve.implied import Reach, implied_outbounds, reach_of
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
+from kuma.resolve.naming import (
+    is_unified,
+    named_direct,
+    named_identity,
+    named_inbounds,
+    named_passthroughs,
+    named_side,
+)
 from kuma.resolve.outbounds import (
     Client,
     DeclaredOutbound,
     SendingSide,
     client_of,
-    sending_side,
     with_asked_tags,
 )
 from kuma.resolve.passthrough import direct_access, passed_in, passed_out
@@ -67,9 +74,10 @@ class Sender:
     binds: bool
     conf: Slots
     passed_out: tuple[OutboundPassthrough, ...] = ()
+    unified: bool = False
 
     def side(self, view: MeshView) -> SendingSide:
-        return sending_side(view, self.client, self.outbounds, self.binds)
+        return named_side(view, self.client, self.outbounds, self.binds, self.unified)
 
 
 @derived
@@ -92,7 +100,7 @@ def resolve_proxy(
         outbounds=side.outbounds,
         destinations=side.destinations,
         admin=None,
-        identity=identity(view),
+        identity=named_identity(view, identity(view), sender.unified),
         passthrough=passthrough(view),
         conf=sender.conf,
         diagnostics=_distinct(
@@ -114,6 +122,7 @@ def sender_of(
         return None
     redirection = redirection_of(dataplane.spec, said)
     binds = redirection is None or BIND_OUTBOUNDS in features
+    unified = is_unified(view, features)
     sender: Sender = shared(
         view,
         Sender(
@@ -121,7 +130,10 @@ def sender_of(
             outbounds=outbounds_of(view, name, features, said).outbounds,
             binds=binds,
             conf=conf_of(view, name),
-            passed_out=() if binds or not redirection else passed_out(view, subject, redirection),
+            passed_out=()
+            if binds or not redirection
+            else named_passthroughs(passed_out(view, subject, redirection), unified),
+            unified=unified,
         ),
     )
     return sender
@@ -214,14 +226,14 @@ def received_by(
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
         return Received()
-    redirection = redirection_of(dataplane.spec, said)
-    inbounds = _inbounds(view, dataplane, subject, redirection)
+    redirection, unified = redirection_of(dataplane.spec, said), is_unified(view, features)
+    inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
     if redirection is None:
         return Received(inbounds)
+    passed = passed_in(view, dataplane.spec, subject, redirection, features)
+    direct = _direct(view, dataplane, features, said)
     return Received(
-        inbounds,
-        passed_in(view, dataplane.spec, subject, redirection, features),
-        _direct(view, dataplane, features, said),
+        inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
     )
 
 
