@@ -36,7 +36,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "runtime.universal.spire": "is not available yet: SPIRE",
     "runtime.universal.workload": _NOTHING_POLLS,
     "defaults.createMeshRoutingResources": "is not available yet: TrafficPermission, TrafficRoute",
-    "defaults.skipHostnameGenerators": "is not available yet: HostnameGenerators",
     "metrics.zone": "is not available yet: several zones",
     "metrics.mesh": _NOTHING_POLLS,
     "metrics.controlPlane.reportResourcesCount": "is not available yet: counts of resources",

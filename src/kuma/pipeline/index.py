@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kuma.kit.incremental import Engine
+from kuma.pipeline.matching import Matching
 from kuma.pipeline.membership import Membership
 from kuma.pipeline.view import (
     external_input,
+    matched_input,
     members_input,
     of_kind_input,
     service_input,
@@ -28,6 +30,7 @@ from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneI
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import SECRET
@@ -39,8 +42,9 @@ from kuma.resources.virtual_outbounds import Entry, entries_of, mesh_of_config
 Service = tuple[str, str]
 """(mesh, service)"""
 
-_SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name})
+_SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
 _BY_KIND = frozenset({MESH_OPEN_TELEMETRY_BACKEND.name})
+_WITH_MATCHES = frozenset({MESH_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
 _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
 
@@ -57,6 +61,7 @@ class Index:
         self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
         self._external_of: dict[tuple[str, str], str] = {}
         self._membership = Membership()
+        self._matching = Matching()
         self._readiness = _Readiness(engine)
         self._virtual = _Virtual(engine)
 
@@ -65,10 +70,13 @@ class Index:
         kinds: set[tuple[str, str]] = set()
         external: set[Service] = set()
         members: set[Service] = set()
+        matches: set[Service] = set()
         for change in changes:
             kind = change.key.kind
             if kind in _WITH_MEMBERS:
                 members |= self._membership.changed(change)
+            if kind in _WITH_MATCHES:
+                matches |= self._matching.changed(change)
             if kind == DATAPLANE.name:
                 services |= self._index_dataplane(change.key, change.resource)
             elif kind == DATAPLANE_INSIGHT.name:
@@ -91,6 +99,9 @@ class Index:
         for mesh, name in members:
             found = self._membership.members_of(mesh, name)
             self._engine.set(members_input(mesh, name), found or None)
+        for mesh, name in matches:
+            names = self._matching.services_of(mesh, name)
+            self._engine.set(matched_input(mesh, name), names or None)
 
     def _write(
         self, kinds: set[tuple[str, str]], services: set[Service], external: set[Service]

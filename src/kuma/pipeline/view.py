@@ -44,6 +44,11 @@ def members_input(mesh: str, mesh_service: str) -> tuple[str, str, str]:
     return ("members", mesh, mesh_service)
 
 
+def matched_input(mesh: str, multi_zone_service: str) -> tuple[str, str, str]:
+    """The engine's input with the names of the MeshServices behind a MeshMultiZoneService, sorted."""
+    return ("matched", mesh, multi_zone_service)
+
+
 def tls_ready_input(mesh: str, service: str) -> tuple[str, str, str]:
     """The engine's input that is True once a service's proxies have certificates."""
     return ("tls ready", mesh, service)
@@ -111,6 +116,9 @@ class TrackedView:
         mesh = self.mesh_name
         key = virtual_of_input(mesh, service) if service else virtual_input(mesh)
         return self.engine.read(key) or ()
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        return self.engine.read(matched_input(self.mesh_name, multi_zone_service)) or ()
 
     def is_tls_ready(self, service: str) -> bool:
         return bool(self.engine.read(tls_ready_input(self.mesh_name, service)))

@@ -16,6 +16,7 @@ from kuma.plan.tags import Tags
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh_external_service import MeshExternalServiceSpec
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kri import kri_of
 from kuma.resources.resource import AnyResource
 
@@ -149,4 +150,8 @@ def _find_port(resource: AnyResource, section: str) -> tuple[int, str] | None:
 
 
 def _is_called(resource: AnyResource, name: str, scope: Scope) -> bool:
-    return resource.display_name == name and scope_of(resource) == scope
+    """# Differs from Kuma: a MeshMultiZoneService is of all zones, so its name means it in each of
+    them; Kuma's policies of a zone cannot name one."""
+    if resource.display_name != name:
+        return False
+    return resource.kind is MESH_MULTI_ZONE_SERVICE or scope_of(resource) == scope

@@ -21,6 +21,10 @@ from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane.model import Inbound, InboundState
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.mesh_multi_zone_service import (
+    MESH_MULTI_ZONE_SERVICE,
+    MeshMultiZoneServiceSpec,
+)
 from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.resource import AnyResource, Resource
@@ -103,6 +107,9 @@ class MeshView(Protocol):
 
     def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
         """The virtual addresses of services by tags, of one or of all; sorted by type and name."""
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        """The names of the MeshServices behind a MeshMultiZoneService, sorted."""
 
     def is_tls_ready(self, service: str) -> bool:
         """Whether every proxy of the service has a certificate of the backend in force."""
@@ -246,6 +253,14 @@ class PlainMeshView:
         found = self._by_kind[CONFIG.name].get(config_name(self.mesh_name))
         entries = entries_of(found)
         return tuple(e for e in entries if not service or service in e.services)
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        found = self._by_kind[MESH_MULTI_ZONE_SERVICE.name].get(multi_zone_service)
+        if found is None or not isinstance(found.spec, MeshMultiZoneServiceSpec):
+            return ()
+        selector = found.spec.selector.mesh_service
+        services = self.services(MESH_SERVICE.name)
+        return tuple(each.name for each in services if selector.matches(each.labels))
 
     def is_tls_ready(self, service: str) -> bool:
         return self._tls_ready is None or service in self._tls_ready

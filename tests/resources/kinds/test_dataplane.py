@@ -216,18 +216,6 @@ def test_two_listeners_on_one_address_and_port_are_refused_unlike_in_kuma() -> N
             "networking.inbound[0].serviceProbe",
             "health discovery",
         ),
-        (
-            networking(
-                outbound=[
-                    {
-                        "port": 1,
-                        "backendRef": {"kind": "MeshMultiZoneService", "name": "x", "port": 1},
-                    }
-                ]
-            ),
-            "networking.outbound[0].backendRef.kind",
-            "MeshMultiZoneService",
-        ),
         ({**networking(), "metrics": {"type": "prometheus"}}, "metrics", "metrics of proxies"),
         ({**networking(), "probes": {"port": 9000}}, "probes", "virtual probes"),
     ],

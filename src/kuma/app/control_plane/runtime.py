@@ -29,11 +29,14 @@ from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
+from kuma.app.control_plane.hostnames import HostnameUpkeep
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
+from kuma.app.control_plane.multi_zone_services import MultiZoneServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.app.control_plane.vips import VipAllocation
 from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
+from kuma.app.control_plane.workloads import WorkloadUpkeep
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.envoy.render import Renderer
@@ -308,11 +311,13 @@ class ControlPlane:
         wanted = Wanted(
             zone=settings.multizone.zone.name,
             mesh=not settings.defaults.skip_mesh_creation,
+            hostname_generators=not settings.defaults.skip_hostname_generators,
             admin_token=settings.api_server.authn.tokens.bootstrap_admin_token,
         )
         if not settings.defaults.skip_tenant_resources:
             await defaults.ensure(wanted)
         led.set()
+        zone = settings.multizone.zone.name
         age = settings.runtime.universal.dataplane_cleanup_age
         left_open = LeftOpen(
             self._store,
@@ -326,7 +331,7 @@ class ControlPlane:
             self.replica,
             self._writer,
             self.clock,
-            zone=settings.multizone.zone.name,
+            zone=zone,
             grace=settings.mesh_service.deletion_grace_period,
         )
         ipam = settings.ipam
@@ -345,6 +350,11 @@ class ControlPlane:
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(mesh_services.run())
             jobs.create_task(virtual_outbounds.run())
+            jobs.create_task(MultiZoneServiceUpkeep(self.replica, self._writer).run())
+            jobs.create_task(HostnameUpkeep(self.replica, self._writer, zone=zone).run())
+            jobs.create_task(
+                WorkloadUpkeep(self.replica, self._writer, self.clock, zone=zone).run()
+            )
             jobs.create_task(VipAllocation(self.replica, self._writer, ranges).run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())

@@ -38,7 +38,6 @@ UNSUPPORTED = (
 )
 
 _BACKEND_KINDS = ("MeshExternalService", "MeshMultiZoneService", "MeshService")
-_WAITING_KINDS = ("MeshMultiZoneService",)
 _PORTLESS_KIND = "MeshExternalService"
 
 _SAME_ADDRESS = "serviceAddress and servicePort has to differ from address and port"
@@ -147,8 +146,6 @@ def _check_backend_ref(ref: BackendRef) -> Iterator[Violation]:
         available = ",".join(_BACKEND_KINDS)
         message = f"invalid value. Available values are: {available}"
         yield Violation("backendRef.kind", message)
-    elif ref.kind in _WAITING_KINDS:
-        yield Violation("backendRef.kind", f"is not supported by this version ({ref.kind})")
     if not ref.name and not ref.labels:
         yield Violation("backendRef", "either 'name' or 'labels' should be specified")
     if ref.kind != _PORTLESS_KIND:
