@@ -1,6 +1,8 @@
 """Where services live, what they speak, how one talks to them."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kuma.plan.endpoint import Endpoint, EndpointSet
 from kuma.plan.protocol import Protocol
@@ -15,6 +17,7 @@ from tests.support.builders import (
     an_external_service,
     an_inbound,
 )
+from tests.support.envoy_static import a_key_pair
 
 TAGS = (("kuma.io/protocol", "http"), ("kuma.io/service", "backend"))
 
@@ -109,15 +112,15 @@ WEB = a_dataplane("web-1", service="web", outbounds={9001: "httpbin"})
 
 
 def test_an_external_service_is_resolved_by_envoy_with_tls_of_its_own() -> None:
+    cert, key = a_key_pair()
     tls = {
         "enabled": True,
         "caCert": {"secret": "ca"},
-        "clientCert": {"inlineString": "cert"},
+        "clientCert": {"inlineString": cert.decode()},
         "clientKey": {"file": "/key"},
     }
-    plan = plan_of(
-        "web-1", WEB, an_external_service(tls=tls), a_secret("ca", b"ca"), files={"/key": b"key"}
-    )
+    service = an_external_service(tls=tls)
+    plan = plan_of("web-1", WEB, service, a_secret("ca", cert), files={"/key": key.reveal})
     (destination,) = plan.destinations
     assert isinstance(destination.endpoints, Resolved)
     assert [(each.address, each.port) for each in destination.endpoints.endpoints] == [
@@ -127,11 +130,10 @@ def test_an_external_service_is_resolved_by_envoy_with_tls_of_its_own() -> None:
     assert isinstance(found, ExternalTls)
     assert (found.server_name, found.ca, found.client_cert) == (
         "httpbin.example.com",
-        b"ca",
-        b"cert",
+        cert,
+        cert,
     )
-    assert found.client_key is not None
-    assert found.client_key.reveal == b"key"
+    assert found.client_key == key
     assert messages(plan) == []
 
 
@@ -139,6 +141,34 @@ def test_what_an_external_service_lacks_is_told() -> None:
     tls = {"enabled": True, "caCert": {"secret": "gone"}, "clientKey": {"file": "/gone"}}
     plan = plan_of("web-1", WEB, an_external_service(tls=tls))
     assert messages(plan) == ['there is no secret "gone"', 'cannot read the file "/gone"']
+
+
+@pytest.mark.parametrize(
+    ("field", "pem", "message"),
+    [
+        ("caCert", "é", "holds no certificate in PEM"),
+        ("clientCert", "-----BEGIN CERTIFICATE-----\n", "holds no certificate in PEM"),
+        ("clientKey", "key", "holds no unencrypted key in PEM"),
+        ("clientKey", "another", "is not the key of the client certificate"),
+    ],
+)
+def test_what_envoy_would_not_read_is_told_and_left_out(field: str, pem: str, message: str) -> None:
+    cert, key = (each.decode() for each in (a_key_pair()[0], a_key_pair()[1].reveal))
+    if pem == "another":
+        pem = another_key()
+    sources = {"caCert": cert, "clientCert": cert, "clientKey": key, field: pem}
+    tls = {"enabled": True, **{name: {"inlineString": text} for name, text in sources.items()}}
+    plan = plan_of("web-1", WEB, an_external_service(tls=tls))
+    assert messages(plan) == [message]
+    [found] = [each.tls for each in plan.destinations]
+    assert isinstance(found, ExternalTls)
+    assert (found.ca is None) is (field == "caCert")
+    assert (found.client_cert is None) is (found.client_key is None) is (field != "caCert")
+
+
+def another_key() -> str:
+    made = ec.generate_private_key(ec.SECP256R1())
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def test_external_services_of_one_service_agree_on_tls() -> None:

@@ -1,5 +1,6 @@
 """MeshExternalServices as destinations: which TLS each mode of verification asks for."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,19 +9,20 @@ import pytest
 from kuma.plan.endpoint import Endpoint
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Resolved
-from kuma.plan.secret import SecretBytes
 from kuma.plan.tls import AlsoKnownAs, ExternalTls
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.resource import AnyResource
 from tests.resolve.world import messages, plan_of
 from tests.support.builders import a_dataplane, a_resource, a_secret
+from tests.support.envoy_static import a_key_pair
 
 CLIENT = a_dataplane(
     "client", outbounds=[{"port": 9001, "backendRef": {"kind": "MeshExternalService", "name": "x"}}]
 )
+CERT, KEY = a_key_pair()
 CERTIFICATES = {
-    "caCert": {"inlineString": "ca"},
-    "clientCert": {"inline": "Y2VydA=="},
+    "caCert": {"inlineString": CERT.decode()},
+    "clientCert": {"inline": base64.b64encode(CERT).decode()},
     "clientKey": {"secret": "key"},
 }
 
@@ -38,7 +40,7 @@ def the_destination(*resources: AnyResource) -> Destination:
 
 def tls_of(verification: Mapping[str, Any]) -> Any:
     tls = {"enabled": True, "verification": verification}
-    return the_destination(a_service(tls=tls), a_secret("key", b"key")).tls
+    return the_destination(a_service(tls=tls), a_secret("key", KEY.reveal)).tls
 
 
 def test_endpoints_are_called_where_they_are() -> None:
@@ -57,9 +59,9 @@ def test_endpoints_are_called_where_they_are() -> None:
             "Secured",
             ExternalTls(
                 "b.example.com",
-                ca=b"ca",
-                client_cert=b"cert",
-                client_key=SecretBytes(b"key"),
+                ca=CERT,
+                client_cert=CERT,
+                client_key=KEY,
                 names=(AlsoKnownAs("c", is_prefix=True),),
             ),
         ),
@@ -67,9 +69,9 @@ def test_endpoints_are_called_where_they_are() -> None:
             "SkipSAN",
             ExternalTls(
                 "",
-                ca=b"ca",
-                client_cert=b"cert",
-                client_key=SecretBytes(b"key"),
+                ca=CERT,
+                client_cert=CERT,
+                client_key=KEY,
                 skip_hostname_verification=True,
             ),
         ),
@@ -77,8 +79,8 @@ def test_endpoints_are_called_where_they_are() -> None:
             "SkipCA",
             ExternalTls(
                 "b.example.com",
-                client_cert=b"cert",
-                client_key=SecretBytes(b"key"),
+                client_cert=CERT,
+                client_key=KEY,
                 skip_ca_verification=True,
                 names=(AlsoKnownAs("c", is_prefix=True),),
             ),

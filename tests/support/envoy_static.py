@@ -44,8 +44,11 @@ _TRACERS = (ZipkinConfig, DatadogConfig, OpenTelemetryConfig)
 
 
 def a_bootstrap() -> Bootstrap:
-    """With an ADS that is named by what is still to be fetched, and never answers."""
+    """With an ADS that is named by what is still to be fetched, and never answers, and with the
+    limits that kuma-dp gives."""
     bootstrap = Bootstrap()
+    limits = bootstrap.layered_runtime.layers.add(name="kuma")
+    limits.static_layer.update({"re2.max_program_size.error_level": 2**32 - 1})
     bootstrap.node.id, bootstrap.node.cluster = "test", "test"
     bootstrap.dynamic_resources.ads_config.api_type = ApiConfigSource.GRPC
     service = bootstrap.dynamic_resources.ads_config.grpc_services.add()
@@ -114,12 +117,9 @@ def _rename_collectors(listener: Listener, apart: str) -> None:
 
     def rename(tracer: Message) -> None:
         if isinstance(tracer, OpenTelemetryConfig):
-            if tracer.HasField("grpc_service"):
-                grpc = tracer.grpc_service.envoy_grpc
-                grpc.cluster_name = apart + grpc.cluster_name
-            else:
-                uri = tracer.http_service.http_uri
-                uri.cluster = apart + uri.cluster
+            tracer.grpc_service.envoy_grpc.cluster_name = (
+                apart + tracer.grpc_service.envoy_grpc.cluster_name
+            )
         else:
             assert isinstance(tracer, ZipkinConfig | DatadogConfig)
             tracer.collector_cluster = apart + tracer.collector_cluster

@@ -1,7 +1,6 @@
-"""Who a proxy is in the access logs that it writes, and from where it writes them."""
+"""Who a proxy is in the access logs that it writes."""
 
 from kuma.kit.value import value
-from kuma.plan.machine import Machine
 
 
 @value
@@ -14,4 +13,3 @@ class LoggedAs:
     service: str
     address: str
     workload: str = ""
-    machine: Machine = Machine()

@@ -43,15 +43,13 @@ class InboundTls:
 
 @value
 class MutualTls:
-    """Mutual TLS towards a destination in the mesh. `sans` are exact SPIFFE ids, sorted; `san_prefixes`
-    are what one may begin with."""
+    """Mutual TLS towards a destination in the mesh. `sans` are exact SPIFFE ids, sorted."""
 
     sni: str
     sans: tuple[str, ...]
     identity_secret: str
     ca_secret: str
     parameters: TlsParameters = TlsParameters()
-    san_prefixes: tuple[str, ...] = ()
 
 
 @value

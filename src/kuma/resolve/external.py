@@ -3,7 +3,10 @@
 Source: Kuma, documentation of the policy External Service.
 """
 
+from collections.abc import Callable
+
 from kuma.kit.derived import derived
+from kuma.kit.pem import find_certificate_error, find_pair_error
 from kuma.kit.value import value
 from kuma.plan.endpoint import Endpoint
 from kuma.plan.origin import Origin
@@ -16,6 +19,9 @@ from kuma.resolve.view import MeshView
 from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.resource import Resource
+
+Tell = Callable[[str, str], None]
+"""Called with a field and what is wrong with it."""
 
 
 @value
@@ -60,25 +66,56 @@ def _tls(
         return None, []
     problems: list[Diagnostic] = []
 
-    def read(source: DataSource | None, field: str) -> bytes | None:
-        if source is None:
-            return None
-        content, problem = read_source(view, source)
-        if problem:
-            path = f"networking.tls.{field}"
-            problems.append(Diagnostic(_origin(resource), path, problem))
-        return content
+    def tell(field: str, problem: str) -> None:
+        problems.append(Diagnostic(_origin(resource), f"networking.tls.{field}", problem))
 
-    key = read(tls.client_key, "clientKey")
+    cert, key = read_pair(view, tls.client_cert, tls.client_key, tell)
     made = ExternalTls(
         server_name=tls.server_name or resource.spec.networking.host,
-        ca=read(tls.ca_cert, "caCert"),
-        client_cert=read(tls.client_cert, "clientCert"),
-        client_key=None if key is None else SecretBytes(key),
+        ca=read_certificate(view, tls.ca_cert, "caCert", tell),
+        client_cert=cert,
+        client_key=key,
         allow_renegotiation=bool(tls.allow_renegotiation),
         skip_hostname_verification=bool(tls.skip_hostname_verification),
     )
     return made, problems
+
+
+def read_certificate(
+    view: MeshView, source: DataSource | None, field: str, tell: Tell
+) -> bytes | None:
+    """None, and the reason is told, if there is none that Envoy takes.
+
+    # Differs from Kuma, where Envoy then refuses the cluster.
+    """
+    content = _read(view, source, field, tell)
+    problem = "" if content is None else find_certificate_error(content)
+    if problem:
+        tell(field, problem)
+    return None if problem else content
+
+
+def read_pair(
+    view: MeshView, cert: DataSource | None, key: DataSource | None, tell: Tell
+) -> tuple[bytes | None, SecretBytes | None]:
+    """A client certificate with its key, as `read_certificate`."""
+    cert_pem = read_certificate(view, cert, "clientCert", tell)
+    key_pem = _read(view, key, "clientKey", tell)
+    if cert_pem is None or key_pem is None:
+        return None, None
+    if problem := find_pair_error(cert_pem, key_pem):
+        tell("clientKey", problem)
+        return None, None
+    return cert_pem, SecretBytes(key_pem)
+
+
+def _read(view: MeshView, source: DataSource | None, field: str, tell: Tell) -> bytes | None:
+    if source is None:
+        return None
+    content, problem = read_source(view, source)
+    if problem:
+        tell(field, problem)
+    return content
 
 
 def read_source(view: MeshView, source: DataSource) -> tuple[bytes | None, str]:

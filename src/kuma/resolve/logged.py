@@ -19,5 +19,4 @@ def logged_as(view: MeshView, name: str) -> LoggedAs | None:
         service=reporter.service,
         address=dataplane.spec.networking.address,
         workload=reporter.workload,
-        machine=view.machine(name),
     )

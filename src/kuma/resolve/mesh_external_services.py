@@ -9,9 +9,8 @@ from kuma.plan.endpoint import Endpoint
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import Diagnostic, ResourcePort
-from kuma.plan.secret import SecretBytes
 from kuma.plan.tls import AlsoKnownAs, ExternalTls, TlsParameters, TlsVersion
-from kuma.resolve.external import Outside, read_source
+from kuma.resolve.external import Outside, read_certificate, read_pair
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.mesh_external_service import (
@@ -58,23 +57,24 @@ def _tls(
 ) -> ExternalTls:
     check = tls.verification or Verification()
 
-    def read(source: CertificateSource | None, field: str) -> bytes | None:
-        if source is None:
-            return None
-        content, problem = read_source(view, DataSource.model_validate(source.model_dump()))
-        if problem:
-            origin = Origin(MESH_EXTERNAL_SERVICE.name, view.mesh_name, of.name)
-            problems.append(Diagnostic(origin, f"spec.tls.verification.{field}", problem))
-        return content
+    def tell(field: str, problem: str) -> None:
+        origin = Origin(MESH_EXTERNAL_SERVICE.name, view.mesh_name, of.name)
+        problems.append(Diagnostic(origin, f"spec.tls.verification.{field}", problem))
 
     names_count = check.mode not in _ANY_NAME
     shows = check.mode is not VerificationMode.SKIP_ALL
-    key = read(check.client_key, "clientKey") if shows else None
+    cert, key = (
+        read_pair(view, _source(check.client_cert), _source(check.client_key), tell)
+        if shows
+        else (None, None)
+    )
     return ExternalTls(
         server_name=(check.server_name or "") if names_count else "",
-        ca=read(check.ca_cert, "caCert") if check.mode not in _PROVES_NOTHING else None,
-        client_cert=read(check.client_cert, "clientCert") if shows else None,
-        client_key=None if key is None else SecretBytes(key),
+        ca=None
+        if check.mode in _PROVES_NOTHING
+        else read_certificate(view, _source(check.ca_cert), "caCert", tell),
+        client_cert=cert,
+        client_key=key,
         allow_renegotiation=tls.allow_renegotiation,
         skip_hostname_verification=not names_count,
         skip_ca_verification=check.mode in _PROVES_NOTHING,
@@ -86,6 +86,10 @@ def _tls(
         else (),
         parameters=_parameters(tls.version or VersionRange()),
     )
+
+
+def _source(source: CertificateSource | None) -> DataSource | None:
+    return None if source is None else source.as_data_source()
 
 
 def _parameters(version: VersionRange) -> TlsParameters:

@@ -119,15 +119,23 @@ def test_what_envoy_would_reject_is_refused_though_kuma_takes_it() -> None:
     headers = {"set": [{"name": "x", "value": "a\nb"}]}
     spec = to(
         {
-            "http": {"path": "/a\r\n", "requestHeadersToAdd": headers},
+            "http": {"path": "/a", "requestHeadersToAdd": headers},
             "grpc": {"authority": "a\0b"},
         }
     )
 
     assert verdict(KIND, spec) == [
         (f"spec.to[0].default.{field}", "must not contain line breaks or null characters")
-        for field in ("http.path", "http.requestHeadersToAdd.set[0].value", "grpc.authority")
+        for field in ("http.requestHeadersToAdd.set[0].value", "grpc.authority")
     ]
+
+
+@pytest.mark.parametrize("path", ["/a\r\n", "/\0", "/\x1d", "/\x7f"])
+def test_control_characters_in_a_path_are_refused_though_kuma_takes_them(path: str) -> None:
+    assert verdict(KIND, to({"http": {"path": path}})) == [
+        ("spec.to[0].default.http.path", "must not contain control characters")
+    ]
+    assert verdict(KIND, to({"http": {"path": "/\ta é ?"}})) == []
 
 
 def test_the_panic_threshold_is_deprecated() -> None:

@@ -69,6 +69,15 @@ def test_a_valid_one_is_accepted(document: dict[str, Any]) -> None:
             tls(verification={"clientKey": SOURCE}),
             [("spec.tls.verification.clientCert", "must be defined when clientKey is defined")],
         ),
+        (
+            tls(verification={"caCert": {**SOURCE, "secret": ""}}),
+            [
+                (
+                    "spec.tls.verification.caCert",
+                    "only one of inline, inlineString and secret can be set",
+                )
+            ],
+        ),
     ],
 )
 def test_a_wrong_one_is_refused(document: dict[str, Any], expected: Found) -> None:

@@ -23,6 +23,7 @@ from kuma.resources.resource import Resource
 from kuma.resources.target_ref import TargetRefKind, validate_target_ref
 from kuma.resources.violation import Violation, at
 
+_NOT_IN_PATH = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PATH = re.compile(r"(/[^/\0]*)+/?")
 _WINDOWS_PATH = re.compile(r'[a-zA-Z]:\\([^\\/:*?"<>|\r\n]+\\)*[^\\/:*?"<>|\r\n]*')
 
@@ -71,9 +72,11 @@ def _validate_conf(conf: HealthCheckConf) -> list[Violation]:
 
 def _validate_http(http: HttpHealthCheck) -> list[Violation]:
     found = [
-        *header_value("path", http.path),
         *header_additions("requestHeadersToAdd", http.request_headers_to_add),
     ]
+    if _NOT_IN_PATH.search(http.path or ""):
+        # Differs from Kuma, as `header_value`.
+        found.append(Violation("path", "must not contain control characters"))
     if http.path == "":
         found.append(Violation("path", "must be defined"))
     for index, status in enumerate(http.expected_statuses or ()):

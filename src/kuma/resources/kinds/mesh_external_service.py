@@ -11,6 +11,7 @@ from pydantic import Field
 
 from kuma.resources.dns_names import deprecated_name
 from kuma.resources.kind import Kind, Scope, Sync
+from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.rules import is_dns_name, is_ip
 from kuma.resources.kinds.service_status import HostnameGeneratorStatus, ServiceAddress, Vip
 from kuma.resources.proto_json import Base64
@@ -103,6 +104,10 @@ class CertificateSource(SpecModel):
     secret: str | None = None
     """Name of a Secret of the same mesh."""
 
+    def as_data_source(self) -> DataSource:
+        """`validate` has seen to it that one field is set at most."""
+        return DataSource(inline=self.inline, inline_string=self.inline_string, secret=self.secret)
+
 
 class Verification(SpecModel):
     mode: VerificationMode = VerificationMode.SECURED
@@ -179,6 +184,16 @@ def _check_tls(tls: ExternalTlsSpec) -> Iterator[Violation]:
     path = "spec.tls.verification"
     if verification.server_name is not None and not is_dns_name(verification.server_name):
         yield Violation(f"{path}.serverName", "must be a valid DNS name")
+    sources = {
+        "caCert": verification.ca_cert,
+        "clientCert": verification.client_cert,
+        "clientKey": verification.client_key,
+    }
+    for name, source in sources.items():
+        if source is not None and len(source.model_dump(exclude_none=True)) > 1:
+            # Differs from Kuma, which takes one of them without saying which.
+            message = "only one of inline, inlineString and secret can be set"
+            yield Violation(f"{path}.{name}", message)
     if verification.client_cert is not None and verification.client_key is None:
         yield Violation(f"{path}.clientKey", "must be defined when clientCert is defined")
     if verification.client_cert is None and verification.client_key is not None:

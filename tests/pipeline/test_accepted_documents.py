@@ -1,0 +1,121 @@
+"""Whatever is accepted, however odd, is compiled without an exception into what Envoy accepts.
+
+`KUMA_FUZZ_CASES=5000 pytest tests/pipeline/test_accepted_documents.py` tries more of them.
+"""
+
+import json
+import os
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from kuma.envoy.constraints import violations
+from kuma.envoy.print import parse_message
+from kuma.envoy.render import Renderer
+from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
+from kuma.kit.incremental import Engine
+from kuma.pipeline.compile import Compiler
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.index import Index
+from kuma.pipeline.traits import Traits, traits_input
+from kuma.pipeline.view import TrackedView
+from kuma.policies.catalogue import POLICIES, REGISTRY
+from kuma.policies.placements import PLACEMENTS
+from kuma.policies.shapers import SHAPERS
+from kuma.resolve.explain import attached_policies, explain_rules
+from kuma.resources.admission import admit
+from kuma.resources.codec import document_bytes, parse_document, to_document
+from kuma.resources.computed_labels import Place
+from kuma.resources.errors import InvalidResource
+from kuma.resources.resource import AnyResource
+from kuma.resources.store import Change
+from tests.support.envoy_validate import rejections
+from tests.support.near_valid import Context, Raw, near_valid, places_of
+from tests.support.replicas import replica_of
+
+CASES = int(os.environ.get("KUMA_FUZZ_CASES", "30"))
+SAMPLE = 150
+"""So many of the resources that were made, for each kind, Envoy itself is shown."""
+KINDS = [kind.name for kind in REGISTRY if places_of(kind.name)]
+
+
+def accepted(raw: Raw, others: list[AnyResource]) -> AnyResource | None:
+    """As it is stored; None if it is refused, which is always by InvalidResource."""
+    place = Place("east", "universal", "zone")
+    mesh = next((each for each in others if each.kind.name == "Mesh"), None)
+    with suppress(InvalidResource):
+        resource = parse_document(REGISTRY, raw)
+        return admit(resource, None, mesh=mesh, view=replica_of(*others), place=place)  # type: ignore[arg-type]
+    return None
+
+
+def compiled(context: Context, resources: list[AnyResource]) -> Snapshot:
+    """What the proxy gets; also everything that can be asked about it is asked."""
+    engine = Engine()
+    view = TrackedView(engine, mesh="default", zone=context.zone, placements=PLACEMENTS)
+    compiler = Compiler(engine, Renderer(SHAPERS), lambda _: view, lambda _: ())
+    index = Index(engine, [kind.name for kind in POLICIES])
+    index.changed([Change(each.key, each) for each in resources])
+    key = ProxyKey("default", context.proxy)
+    traits = Traits(
+        admin_port=9901,
+        readiness_port=9902,
+        system_ca_path="/etc/ssl/certs/ca-certificates.crt",
+        features=context.features,
+    )
+    engine.set(traits_input(key), traits)
+    outcome = engine.observe(lambda: None, compiler.outcome, key)
+    json.dumps(explain_rules(view, context.proxy))
+    json.dumps(attached_policies(view, context.proxy))
+    compiler.problems(view, context.proxy, traits)
+    return outcome.value().snapshot
+
+
+def check_document(resource: AnyResource) -> None:
+    """It is shown as it was written, and can be written as it is shown."""
+    shown = to_document(resource)
+    assert json.loads(document_bytes(resource)) == shown
+    assert parse_document(REGISTRY, shown).spec == resource.spec
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_accepted_is_compiled_and_accepted_by_envoy(kind: str) -> None:
+    made: dict[str, tuple[EnvoyResource, ...]] = {}
+    known: set[Any] = set()
+    tried: list[bool] = []
+
+    @seed(1)
+    @settings(
+        max_examples=CASES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, *([Phase.shrink] if CASES > 100 else [])],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(near_valid(kind))
+    def compiles(case: tuple[Context, int, Raw]) -> None:
+        context, position, raw = case
+        documents = [json.loads(text) for text in context.documents]
+        others = [parse_document(REGISTRY, each) for each in documents]
+        resource = accepted(raw, others)
+        tried.append(resource is not None)
+        if resource is None:
+            return
+        check_document(resource)
+        snapshot = compiled(context, [*others[:position], resource, *others[position + 1 :]])
+        resources = [each for url in TypeUrl for each in snapshot.of(url).values()]
+        found = [text for each in resources for text in violations(parse_message(each))]
+        assert found == [], json.dumps(raw)
+        new = {(each.type_url, each.name, each.version) for each in resources} - known
+        if new:
+            known.update(new)
+            made[json.dumps(raw)] = tuple(resources)
+
+    compiles()
+    print(f"{kind}: {sum(tried)} of {len(tried)} accepted, {len(made)} shown to Envoy")
+    if kind == "MeshProxyPatch":
+        return  # it may ask for what Envoy does not take, and the user is told
+    every = max(1, len(made) // SAMPLE)
+    assert rejections(dict(list(made.items())[::every])) == {}
