@@ -233,6 +233,10 @@ async def run(options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    import resource
+
     import uvloop
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvloop.run(run(json.loads(sys.argv[1])))

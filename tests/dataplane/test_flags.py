@@ -8,7 +8,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
+from kuma.app.data_plane.flags import (
+    FLAGS,
+    Values,
+    click_options,
+    unknown_variables,
+    unread_variables,
+)
 from kuma.app.data_plane.run_options import build_options
 from kuma.config.data_plane import DataPlaneSettings
 from kuma.config.section import settings_of
@@ -147,3 +153,11 @@ def test_help_shows_variables_and_examples() -> None:
     shown = CliRunner().invoke(kuma_dp, ["run", "--help"]).output
     assert "[KUMA_DATAPLANE_NAME]" in shown
     assert "kuma-dp run --mesh=default --name=redis" in shown
+
+
+def test_variables_of_opentelemetry_are_not_read_and_that_is_told() -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_SERVICE_NAME": "y"}
+    assert unread_variables(environment) == (
+        "OTEL_EXPORTER_OTLP_ENDPOINT: not read; MeshOpenTelemetryBackend says all",
+    )
+    assert unread_variables({}) == ()

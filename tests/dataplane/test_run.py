@@ -139,6 +139,7 @@ async def test_it_says_who_it_is(tmp_path: Path) -> None:
     assert request["dataplaneTokenPath"] == str(tmp_path / "redis.token")
     assert request["caCert"] == plane.ca_file.read_text()
     assert request["features"] == [
+        "feature-tcp-accesslog-via-named-pipe",
         "feature-delta-grpc",
         "feature-reuse-port",
         "feature-strict-inbound-ports",

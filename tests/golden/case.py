@@ -5,6 +5,7 @@ proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
 zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
+machine: {logPipe, hostIp}                  (optional; what the proxy said of its machine)
 resources: [documents, as REST takes them]
 """
 
@@ -20,6 +21,7 @@ from kuma.envoy.finished import Made, Purpose
 from kuma.envoy.print import as_json
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.plan.machine import LOCAL, Machine
 from kuma.plan.print import as_plain
 from kuma.plan.proxy import Eds, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
@@ -68,6 +70,7 @@ class Case:
             placements=PLACEMENTS,
             zone=self._asked.get("zone", ""),
             tls_ready=None if ready is None else frozenset(ready),
+            machine=_machine(**self._asked.get("machine", {})),
         )
 
     @cached_property
@@ -95,6 +98,7 @@ class Case:
         for inbound in self.plan.inbounds:
             parts = (*renderer.inbound(inbound), *renderer.beside(inbound))
             yield from (Made(Purpose.INBOUND, part) for part in parts)
+        yield from self._render_redirected(renderer)
         for outbound in self.plan.outbounds:
             found = (*renderer.outbound(outbound), *renderer.beside(outbound))
             yield from (Made(Purpose.OUTBOUND, part) for part in found if part)
@@ -104,6 +108,21 @@ class Case:
             if isinstance(destination.endpoints, Eds):
                 endpoints = endpoints_of(self._view, destination)
                 yield Made(Purpose.OUTBOUND, renderer.endpoints(endpoints))
+
+    def _render_redirected(self, renderer: Renderer) -> Iterator[Made]:
+        for passed in self.plan.passed_in:
+            yield from (Made(Purpose.TRANSPARENT, each) for each in renderer.passed_in(passed))
+        for out in self.plan.passed_out:
+            found, added = renderer.passed_out(out)
+            yield from (Made(Purpose.TRANSPARENT, each) for each in found)
+            yield from (Made(Purpose.MESH_PASSTHROUGH, each) for each in added)
+        if self.plan.direct is not None:
+            found = renderer.direct_access(self.plan.direct)
+            yield from (Made(Purpose.DIRECT_ACCESS, each) for each in found)
+
+
+def _machine(logPipe: str = "", hostIp: str = LOCAL) -> Machine:  # noqa: N803  # as it is written
+    return Machine(log_pipe=logPipe, host_ip=hostIp, system_ca_path=SYSTEM_CA)
 
 
 def find_cases() -> list[Case]:

@@ -23,7 +23,12 @@ from tests.support.replicas import replica_of
 
 FOLDER = Path(__file__).parent / "bootstrap"
 CASES = sorted(path.name.removesuffix(".in.yaml") for path in FOLDER.glob("*.in.yaml"))
-STORED = (a_mesh(), a_dataplane("web-1", service="web", admin_port=9999))
+STORED = (
+    a_mesh(),
+    a_mesh("exclusive", spec={"meshServices": {"mode": "Exclusive"}}),
+    a_dataplane("web-1", service="web", admin_port=9999),
+    a_dataplane("web-1", service="web", mesh="exclusive"),
+)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -53,3 +53,20 @@ def test_clients_by_service() -> None:
 
 def test_nothing_is_wrong_with_what_is_current() -> None:
     assert warnings("MeshTimeout", {"targetRef": MESH, "rules": [{"default": IDLE}]}) == []
+
+
+def test_an_endpoint_where_there_is_a_reference() -> None:
+    inline = {"type": "OpenTelemetry", "openTelemetry": {"endpoint": "collector"}}
+    ref = {"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}
+    shared = {"type": "OpenTelemetry", "openTelemetry": {"backendRef": ref}}
+    told = [
+        (
+            "openTelemetry.endpoint is deprecated, use openTelemetry.backendRef with a "
+            "MeshOpenTelemetryBackend resource instead"
+        )
+    ]
+
+    assert warnings("MeshTrace", {"default": {"backends": [inline]}}) == told
+    assert warnings("MeshTrace", {"default": {"backends": [shared]}}) == []
+    logged = [{"default": {"backends": [inline, shared, inline]}}]
+    assert warnings("MeshAccessLog", {"rules": logged}) == told

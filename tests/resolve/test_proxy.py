@@ -9,7 +9,14 @@ from kuma.policies.meshcircuitbreaker.model import CircuitBreakerConf
 from kuma.policies.meshtimeout.model import TimeoutConf
 from kuma.policies.meshtrafficpermission.model import PermissionConf
 from kuma.resolve.proxy import resolve_proxy
-from tests.resolve.world import a_permission, a_policy, a_view, messages, plan_of
+from tests.resolve.world import (
+    a_permission,
+    a_policy,
+    a_view,
+    messages,
+    plan_of,
+    virtual_outbounds,
+)
 from tests.support.builders import a_dataplane, a_mesh, an_inbound
 
 TLS = InboundTls(
@@ -115,7 +122,7 @@ def test_redirected_traffic_needs_no_bound_port(features: tuple[str, ...], binds
     redirected = {
         "transparentProxying": {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
     }
-    view = a_view(a_dataplane("dp", outbounds={9001: "a"}, networking=redirected))
+    view = a_view(a_dataplane("dp", networking=redirected), virtual_outbounds("a"))
     plan = resolve_proxy(view, "dp", features)
     assert [each.bind for each in plan.inbounds] == [False]
     assert [each.bind for each in plan.outbounds] == [binds]

@@ -5,12 +5,14 @@ from typing import Any
 
 from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
+from kuma.resolve.naming import UNIFIED_NAMES
 from kuma.resolve.proxy import resolve_proxy
 from kuma.resolve.view import PlainMeshView
+from tests.resolve.test_mesh_services import a_mesh_service
 from tests.resolve.world import a_permission, a_timeout
 from tests.support.builders import a_dataplane, a_mesh
 
-OWN = {"resolve_proxy", "sender_of", "inbounds_of", "subject_of", "declared_outbounds"}
+OWN = {"resolve_proxy", "sender_of", "received_by", "subject_of", "declared_outbounds"}
 
 
 class RememberingView(PlainMeshView):
@@ -51,6 +53,25 @@ def test_the_second_proxy_of_a_class_computes_only_what_is_its_own() -> None:
     assert second.outbounds is first.outbounds
     assert second.destinations is first.destinations
     assert second.inbounds[0].conf is first.inbounds[0].conf
+
+
+def test_proxies_of_a_class_share_their_unified_names() -> None:
+    outbounds = [{"port": 9001, "backendRef": {"kind": "MeshService", "name": "api", "port": 80}}]
+    view = RememberingView(
+        [
+            a_mesh(mtls=True, spec={"meshServices": {"mode": "Exclusive"}}),
+            a_mesh_service(),
+            a_dataplane("web-1", service="web", address="10.0.0.1", outbounds=outbounds),
+            a_dataplane("web-2", service="web", address="10.0.0.2", outbounds=outbounds),
+        ],
+        placements=PLACEMENTS,
+    )
+    first = resolve_proxy(view, "web-1", (UNIFIED_NAMES,))
+    view.computed.clear()
+    second = resolve_proxy(view, "web-2", (UNIFIED_NAMES,))
+    assert set(view.computed) == OWN
+    assert second.outbounds is first.outbounds
+    assert second.destinations is first.destinations
 
 
 def test_proxies_that_match_different_policies_do_not_share_them() -> None:

@@ -1,14 +1,21 @@
 """Meshes for tests of resolution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kuma.kit.address_pool import AddressPool
+from kuma.pipeline.virtual_outbounds import wanted_entries, with_addresses
 from kuma.plan.proxy import Outbound, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
 from kuma.policies.placements import PLACEMENTS
 from kuma.resolve.proxy import resolve_proxy
 from kuma.resolve.view import PlainMeshView
+from kuma.resources.kinds.config import CONFIG
+from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.kinds.service_status import with_vip
 from kuma.resources.resource import AnyResource
+from kuma.resources.virtual_outbounds import config_name, dump_entries
 from tests.support.builders import a_mesh, a_resource
 
 MESH_TARGET = {"kind": "Mesh"}
@@ -43,6 +50,25 @@ def a_permission(
 def an_http_route(name: str, service: str, *rules: Mapping[str, Any], **meta: Any) -> AnyResource:
     to = [{"targetRef": {"kind": "MeshService", "name": service}, "rules": list(rules)}]
     return a_policy("MeshHTTPRoute", name, {"to": to}, **meta)
+
+
+def virtual_outbounds(*services: str, external: Sequence[Any] = ()) -> AnyResource:
+    """The Config in which these services, and ExternalServices, have addresses: 240.0.0.0 and on."""
+    entries = wanted_entries(services, external).entries
+    held, _ = with_addresses(entries, (), AddressPool("240.0.0.0/4"))
+    return a_resource(CONFIG, config_name("default"), {"config": dump_entries(held)})
+
+
+def a_mesh_service(name: str, vip: str = "", *ports: int, **meta: Any) -> AnyResource:
+    """All of its ports speak HTTP; without ports it has 80."""
+    found = [{"port": each, "appProtocol": "http"} for each in ports or (80,)]
+    made: AnyResource = a_resource(MESH_SERVICE, name, {"ports": found}, **meta)
+    return with_vip(made, vip) if vip else made
+
+
+def an_external_mesh_service(name: str, vip: str, port: int = 443, **meta: Any) -> AnyResource:
+    spec = {"match": {"port": port}, "endpoints": [{"address": "192.0.2.1", "port": 1}]}
+    return with_vip(a_resource(MESH_EXTERNAL_SERVICE, name, spec, **meta), vip)
 
 
 def a_view(*resources: AnyResource, mtls: bool = False, **options: Any) -> PlainMeshView:

@@ -117,9 +117,12 @@ def _rename_collectors(listener: Listener, apart: str) -> None:
 
     def rename(tracer: Message) -> None:
         if isinstance(tracer, OpenTelemetryConfig):
-            tracer.grpc_service.envoy_grpc.cluster_name = (
-                apart + tracer.grpc_service.envoy_grpc.cluster_name
-            )
+            if tracer.HasField("grpc_service"):
+                grpc = tracer.grpc_service.envoy_grpc
+                grpc.cluster_name = apart + grpc.cluster_name
+            else:
+                uri = tracer.http_service.http_uri
+                uri.cluster = apart + uri.cluster
         else:
             assert isinstance(tracer, ZipkinConfig | DatadogConfig)
             tracer.collector_cluster = apart + tracer.collector_cluster

@@ -153,6 +153,97 @@ async def test_a_route_splits_between_ports_of_a_mesh_service(mesh: Mesh) -> Non
         await mesh.cp.delete(route)
 
 
+async def test_a_multi_zone_service_reaches_every_mesh_service_behind_it(mesh: Mesh) -> None:
+    for version, document in ((each, both_versions(mesh, f"only-{each}")) for each in ("v1", "v2")):
+        ports = [p for p in document["spec"]["ports"] if p["name"] == version]
+        document["spec"]["ports"] = [{**ports[0], "port": 80}]
+        await mesh.cp.put({**document, "labels": {"app": "api"}})
+    multi_zone = {
+        "type": "MeshMultiZoneService",
+        "mesh": "default",
+        "name": "everywhere",
+        "spec": {
+            "selector": {"meshService": {"matchLabels": {"app": "api"}}},
+            "ports": [{"port": 80, "appProtocol": "http"}],
+        },
+    }
+    await mesh.cp.put(multi_zone)
+    target = {"kind": "MeshMultiZoneService", "name": "everywhere"}
+    url = await outbound_to(mesh, {**target, "port": 80})
+
+    async def ask() -> Counter[str]:
+        return Counter([await backend_at(mesh, url) for _ in range(20)])
+
+    await until(ask, lambda found: set(found) == {"v1", "v2"})
+    path = "/meshes/default/meshmultizoneservices/everywhere"
+
+    async def status() -> dict[str, Any]:
+        return dict((await mesh.cp.rest.get(path)).json().get("status", {}))
+
+    await until(status, lambda found: len(found.get("meshServices", [])) == 2)
+    fault = {
+        "type": "MeshTimeout",
+        "mesh": "default",
+        "name": "short-everywhere",
+        "spec": {"to": [{"targetRef": target, "default": {"http": {"requestTimeout": "100ms"}}}]},
+    }
+    mesh.v1.delay = mesh.v2.delay = lambda _path: 0.4
+    try:
+        await mesh.cp.put(fault)
+        await until(ask, lambda found: set(found) == {"504"})
+    finally:
+        mesh.v1.delay = mesh.v2.delay = lambda _path: 0.0
+        await mesh.cp.delete(fault)
+
+    await mesh.cp.rest.delete("/meshes/default/meshservices/only-v2")
+    await until(ask, lambda found: set(found) == {"v1"})
+
+
+async def test_a_route_sends_to_a_multi_zone_service(mesh: Mesh) -> None:
+    await mesh.cp.put({**both_versions(mesh, "behind"), "labels": {"app": "behind"}})
+    await mesh.cp.put(
+        {
+            "type": "MeshMultiZoneService",
+            "mesh": "default",
+            "name": "routed",
+            "spec": {
+                "selector": {"meshService": {"matchLabels": {"app": "behind"}}},
+                "ports": [{"port": 81, "appProtocol": "http"}],
+            },
+        }
+    )
+    url = await outbound_to(mesh, {"kind": "MeshService", "name": "behind", "port": 80})
+    assert await backend_at(mesh, url) == "v1"
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "default": {
+            "backendRefs": [{"kind": "MeshMultiZoneService", "name": "routed", "port": 81}]
+        },
+    }
+    route = {
+        "type": "MeshHTTPRoute",
+        "mesh": "default",
+        "name": "over",
+        "spec": {
+            "to": [
+                {
+                    "targetRef": {"kind": "MeshService", "name": "behind", "sectionName": "v1"},
+                    "rules": [rule],
+                }
+            ]
+        },
+    }
+    await mesh.cp.put(route)
+    try:
+
+        async def ask() -> str:
+            return await backend_at(mesh, url)
+
+        await until(ask, lambda found: found == "v2")
+    finally:
+        await mesh.cp.delete(route)
+
+
 async def test_without_meshservices_the_made_ones_go_and_the_others_stay(mesh: Mesh) -> None:
     await services_on(mesh)
     await mesh.cp.put(both_versions(mesh, "mine"))

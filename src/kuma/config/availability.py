@@ -36,7 +36,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "runtime.universal.spire": "is not available yet: SPIRE",
     "runtime.universal.workload": _NOTHING_POLLS,
     "defaults.createMeshRoutingResources": "is not available yet: TrafficPermission, TrafficRoute",
-    "defaults.skipHostnameGenerators": "is not available yet: HostnameGenerators",
     "metrics.zone": "is not available yet: several zones",
     "metrics.mesh": _NOTHING_POLLS,
     "metrics.controlPlane.reportResourcesCount": "is not available yet: counts of resources",
@@ -48,7 +47,7 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "general.certGenerationCircuitBreakerMinProxies": (
         "has no effect: the CAs that there are need no network, and a failure holds nobody up"
     ),
-    "dnsServer": "is not available yet: DNS",
+    "dnsServer.domain": "is not available yet: DNS",
     "multizone": "is not available yet: several zones",
     "multizone.zone.name": None,
     "diagnostics.debugEndpoints": "is not available yet: endpoints for debugging",
@@ -76,7 +75,6 @@ DATA_PLANE: Mapping[str, str | None] = {
     "dataplaneRuntime.metrics": "is not available yet: metrics of applications",
     "dataplaneRuntime.dynamicConfiguration": _NOTHING_POLLS,
     "dataplaneRuntime.transparentProxy": "is not available yet: transparent proxying",
-    "dataplaneRuntime.unifiedResourceNamingEnabled": "is not available yet: unified names",
     "dataplaneRuntime.spire": "is not available yet: SPIRE",
     "dataplaneRuntime.otelPipeEnabled": "is not available yet: OpenTelemetry",
     "dns": "is not available yet: DNS",

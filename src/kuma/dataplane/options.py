@@ -9,6 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from kuma.plan.machine import LOG_PIPE
+
 
 class ProxyType(StrEnum):
     DATAPLANE = "dataplane"
@@ -72,8 +74,9 @@ class FeatureOptions:
     @property
     def advertised(self) -> tuple[str, ...]:
         """Names of Kuma's features. Those that need a helper beside Envoy which is not there
-        (access logs over a named pipe, OpenTelemetry, DNS) are not claimed."""
+        (OpenTelemetry, DNS) are not claimed."""
         named = {
+            LOG_PIPE: True,
             "feature-delta-grpc": self.delta_xds,
             "feature-reuse-port": self.reuse_port,
             "feature-strict-inbound-ports": self.strict_inbound_ports,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kuma.dataplane.access_logs import AccessLogs
 from kuma.dataplane.admin import Admin, find_admin
 from kuma.dataplane.binary import EnvoyVersion, find_envoy, read_version
 from kuma.dataplane.bootstrap_client import BootstrapClient, BootstrapReply
@@ -29,6 +30,7 @@ from kuma.dataplane.token import Token, read_token
 from kuma.dataplane.token_renewal import TokenRenewal
 from kuma.dataplane.unless import unless
 from kuma.dataplane.work_dir import WorkDir
+from kuma.plan.machine import log_pipe
 
 
 class Supervisor:
@@ -57,7 +59,9 @@ class Supervisor:
                 text = json.dumps(reply.bootstrap, indent=1, ensure_ascii=False)
                 farewell = self._farewell(client, request, renewal)
                 path = work_dir.write_bootstrap(text)
-                return await self._supervise(binary, path, reply, signals, farewell=farewell)
+                pipe = log_pipe(str(work_dir.path), mesh=request["mesh"], name=request["name"])
+                async with AccessLogs(Path(pipe), self._log):
+                    return await self._supervise(binary, path, reply, signals, farewell=farewell)
 
     def _farewell(
         self, client: BootstrapClient, request: Mapping[str, Any], renewal: TokenRenewal

@@ -33,8 +33,8 @@ def build_clusters(admin: Admin) -> tuple[Cluster, Cluster]:
     interface = _either(admin.socket, admin.tcp_port)
     readiness = _either(admin.readiness_socket, admin.readiness_port)
     return (
-        build_local_cluster(names.ADMIN, interface),
-        build_local_cluster(names.READINESS, readiness),
+        build_local_cluster(names.admin(unified=admin.is_unified), interface),
+        build_local_cluster(names.readiness(unified=admin.is_unified), readiness),
     )
 
 
@@ -44,13 +44,13 @@ def build_listener(admin: Admin) -> Listener | None:
         not admin.socket and admin.address == LOOPBACK and admin.port == admin.tcp_port
     ):
         return None
-    ready = _to(names.READINESS, RouteMatch(path="/ready"))
-    everything = _to(names.ADMIN, RouteMatch(prefix="/"))
+    ready = _to(names.readiness(unified=admin.is_unified), RouteMatch(path="/ready"))
+    everything = _to(names.admin(unified=admin.is_unified), RouteMatch(prefix="/"))
     secured = _chain(admin, [ready, everything])
     secured.filter_chain_match.CopyFrom(FilterChainMatch(transport_protocol="tls"))
     secured.transport_socket.CopyFrom(tls.admin_socket())
     return Listener(
-        name=names.ADMIN,
+        name=names.admin(unified=admin.is_unified),
         address=socket_address(admin.address, admin.port),
         traffic_direction=INBOUND,
         # Where two proxies share an address, the second must not answer for the first.
@@ -61,9 +61,9 @@ def build_listener(admin: Admin) -> Listener | None:
 
 
 def _chain(admin: Admin, routes: list[Route]) -> FilterChain:
-    host = VirtualHost(name=names.ADMIN, domains=["*"], routes=routes)
+    host = VirtualHost(name=names.admin(unified=admin.is_unified), domains=["*"], routes=routes)
     manager = build_manager(
-        names.ADMIN,
+        names.admin(unified=admin.is_unified),
         admin.address,
         routes=RouteConfiguration(virtual_hosts=[host], validate_clusters=BoolValue(value=False)),
     )

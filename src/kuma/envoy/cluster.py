@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.core.v3.address_pb2 import Address
+from envoy.config.core.v3.address_pb2 import Address, BindConfig, SocketAddress
 from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
@@ -14,7 +14,9 @@ from kuma.envoy.endpoint import fill_lb_endpoint
 from kuma.envoy.message import duration, pack
 from kuma.envoy.shaper import Upstream
 from kuma.plan import names
+from kuma.plan.collector import Collector
 from kuma.plan.endpoint import Endpoint
+from kuma.plan.machine import Machine
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Eds, Inbound, Resolved
 from kuma.plan.tls import ExternalTls, MutualTls
@@ -40,11 +42,13 @@ _HTTP2 = HttpProtocolOptions(
 
 def build_inbound_cluster(inbound: Inbound) -> Upstream:
     """The workload, at its own address; spoken to in the protocol that it declared."""
-    name = names.inbound_cluster(inbound.service_port)
+    name = inbound.cluster_name
     cluster = build_local_cluster(
         name, socket_address(inbound.service_address, inbound.service_port)
     )
     cluster.connect_timeout.CopyFrom(INBOUND_CONNECT_TIMEOUT)
+    if inbound.source:
+        cluster.upstream_bind_config.CopyFrom(sending_from(inbound.source))
     return Upstream(cluster, _spoken(inbound.protocol))
 
 
@@ -52,7 +56,7 @@ def build_local_cluster(name: str, address: Address) -> Cluster:
     """One fixed endpoint beside Envoy."""
     made = Cluster(
         name=name,
-        alt_stat_name=names.statistic(name),
+        alt_stat_name=names.alternative(name),
         type=Cluster.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=_LIMITS,
@@ -63,11 +67,45 @@ def build_local_cluster(name: str, address: Address) -> Cluster:
     return made
 
 
-def build_collector(name: str, host: str, port: int) -> Cluster:
-    """What the proxy itself reports to, over gRPC and without TLS; `host` may be a name in DNS."""
+def sending_from(address: str) -> BindConfig:
+    """Connections come from this address, from any port."""
+    return BindConfig(source_address=SocketAddress(address=address, port_value=0))
+
+
+def build_original(name: str) -> Cluster:
+    """Wherever the connection was going before it was redirected."""
+    return Cluster(
+        name=name,
+        alt_stat_name=names.statistic(name),
+        type=Cluster.ORIGINAL_DST,
+        lb_policy=Cluster.CLUSTER_PROVIDED,
+        connect_timeout=CONNECT_TIMEOUT,
+    )
+
+
+def build_nowhere(name: str) -> Cluster:
+    """No endpoints: who is sent there is not connected."""
+    made = Cluster(
+        name=name,
+        alt_stat_name=names.statistic(name),
+        type=Cluster.STATIC,
+        connect_timeout=CONNECT_TIMEOUT,
+    )
+    made.load_assignment.cluster_name = name
+    return made
+
+
+def build_collector(name: str, collector: Collector, machine: Machine) -> Cluster:
+    """What the proxy itself reports to; the collector may be a name in DNS."""
+    host = collector.host or machine.host_ip
     made = Cluster(name=name, connect_timeout=CONNECT_TIMEOUT)
-    _add_resolved(made, Resolved((Endpoint(host, port),)))
-    return finish(Upstream(made, _copy(_HTTP2)))
+    _add_resolved(made, Resolved((Endpoint(host, collector.port),)))
+    if collector.is_secure:
+        external = ExternalTls(server_name=host)
+        ca_path = machine.system_ca_path
+        socket = tls.external_socket(external, host=host, system_ca_path=ca_path)
+        made.transport_socket.CopyFrom(socket)
+    return finish(Upstream(made, _copy(_HTTP1 if collector.is_http else _HTTP2)))
 
 
 def build_destination(destination: Destination, *, system_ca_path: str = "") -> Upstream:

@@ -85,9 +85,9 @@ _INTERNAL = _ranges(*_IPV4, *_IPV6, "127.0.0.1/32", "::1/128")
 
 
 def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
-    name = names.inbound_listener(inbound.address, inbound.port)
     listener = Listener(
-        name=name,
+        name=inbound.listener_name,
+        stat_prefix=inbound.unified_name,
         address=socket_address(inbound.address, inbound.port),
         traffic_direction=INBOUND,
         enable_reuse_port=_TRUE,
@@ -105,7 +105,8 @@ def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
 
 def build_outbound(outbound: Outbound, shape: ShapeOutbound) -> Listener:
     listener = Listener(
-        name=names.outbound_listener(outbound.address, outbound.port),
+        name=outbound.listener_name,
+        stat_prefix=outbound.unified_name,
         address=socket_address(outbound.address, outbound.port),
         traffic_direction=OUTBOUND,
         metadata=_tags_metadata(_with_service(outbound)),
@@ -165,7 +166,7 @@ def _inbound_chain(
     inbound: Inbound, shape: ShapeInbound, *, socket: TransportSocket | None = None
 ) -> tuple[FilterChain, bool]:
     chain = InboundChain(inbound, secured=socket is not None)
-    cluster = names.inbound_cluster(inbound.service_port)
+    cluster = inbound.cluster_name
     if inbound.protocol.is_http:
         manager = _inbound_manager(inbound, cluster)
         chain.http = HttpChain(manager, _always(inbound.protocol))
@@ -180,7 +181,7 @@ def _inbound_chain(
 
 def _inbound_manager(inbound: Inbound, cluster: str) -> HttpConnectionManager:
     manager = build_manager(cluster, inbound.address)
-    manager.rds.CopyFrom(_over_rds(names.inbound_route(inbound.address, inbound.port)))
+    manager.rds.CopyFrom(_over_rds(inbound.route_name))
     manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
     manager.stream_idle_timeout.CopyFrom(INBOUND_STREAM_IDLE)
     # The workload learns the client's identity from x-forwarded-client-cert, and from no forged one.
@@ -233,9 +234,9 @@ def _always(protocol: Protocol) -> list[HttpFilter]:
 
 
 def _with_service(outbound: Outbound) -> Tags:
-    """None for a destination that is known as a resource."""
+    """Its KRI for a destination that is known as a resource."""
     if outbound.resource is not None:
-        return ()
+        return ((UNIFIED_NAME, outbound.kri),)
     return tuple(sorted({SERVICE: outbound.service, **dict(outbound.tags)}.items()))
 
 

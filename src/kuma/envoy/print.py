@@ -18,6 +18,7 @@ from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
 REDACTED = "<redacted>"
 _KEYS = {"privateKey"}
 _STRUCTS = {"filterMetadata", "jsonFormat"}
+_TYPED_STRUCT = "type.googleapis.com/xds.type.v3.TypedStruct"
 
 _MESSAGES: dict[TypeUrl, type[Message]] = {
     TypeUrl.CLUSTER: Cluster,
@@ -54,6 +55,7 @@ def _plain(value: Any, *, is_struct: bool = False) -> Any:
         return [_plain(each, is_struct=is_struct) for each in value]
     if not isinstance(value, dict):
         return value
+    is_struct |= value.get("@type") == _TYPED_STRUCT
     is_map = is_struct or not all(map(str.isidentifier, (key.lstrip("@") for key in value)))
     return {
         key: REDACTED

@@ -7,10 +7,11 @@ without a memory of its own: who calls it (the pipeline) remembers results by va
 from collections.abc import Sequence
 from functools import partial
 
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.route.v3.route_components_pb2 import Route
 
 from kuma.envoy import admin as admin_interface
-from kuma.envoy import cluster, listener, secret
+from kuma.envoy import cluster, listener, passthrough, secret
 from kuma.envoy.endpoint import build_assignment
 from kuma.envoy.finished import Finished, Made
 from kuma.envoy.message import as_resource
@@ -24,7 +25,15 @@ from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.kit.slots import Slots
 from kuma.plan.endpoint import EndpointSet
-from kuma.plan.proxy import Admin, Destination, Inbound, Outbound
+from kuma.plan.proxy import (
+    Admin,
+    Destination,
+    DirectAccess,
+    Inbound,
+    InboundPassthrough,
+    Outbound,
+    OutboundPassthrough,
+)
 from kuma.plan.route import HttpRoute, HttpRouting
 from kuma.plan.secret import SecretBytes
 
@@ -64,6 +73,25 @@ class Renderer:
 
     def endpoints(self, endpoints: EndpointSet) -> EnvoyResource:
         return as_resource(TypeUrl.ENDPOINT, endpoints.name, build_assignment(endpoints))
+
+    def passed_out(
+        self, plan: OutboundPassthrough
+    ) -> tuple[tuple[EnvoyResource, ...], tuple[EnvoyResource, ...]]:
+        """The listener and its cluster; and the clusters that policies added."""
+        made = passthrough.build_passed_out(plan)
+        added = [each for shaper in self._shapers for each in shaper.passed_out(made)]
+        found = as_resource(TypeUrl.LISTENER, made.listener.name, made.listener)
+        clusters = [] if made.cluster is None else [made.cluster]
+        return (found, *map(_as_cluster, clusters)), tuple(map(_as_cluster, added))
+
+    def passed_in(self, plan: InboundPassthrough) -> tuple[EnvoyResource, ...]:
+        made, clusters = passthrough.build_passed_in(plan)
+        return (as_resource(TypeUrl.LISTENER, made.name, made), *map(_as_cluster, clusters))
+
+    def direct_access(self, plan: DirectAccess) -> tuple[EnvoyResource, ...]:
+        listeners, cluster = passthrough.build_direct(plan)
+        made = (as_resource(TypeUrl.LISTENER, each.name, each) for each in listeners)
+        return (_as_cluster(cluster), *made)
 
     def admin(self, admin: Admin) -> tuple[EnvoyResource, ...]:
         """The clusters, and the listener if there is one. Its TLS needs the secrets
@@ -148,5 +176,8 @@ class Renderer:
 
 
 def _cluster_resource(upstream: Upstream) -> EnvoyResource:
-    made = cluster.finish(upstream)
+    return _as_cluster(cluster.finish(upstream))
+
+
+def _as_cluster(made: Cluster) -> EnvoyResource:
     return as_resource(TypeUrl.CLUSTER, made.name, made)

@@ -26,7 +26,6 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy.headers import add_header, set_header
 from kuma.envoy.message import uint
-from kuma.plan import names
 from kuma.plan.proxy import Inbound
 from kuma.plan.route import (
     Forward,
@@ -61,12 +60,13 @@ _FALSE = BoolValue(value=False)
 
 def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
     """One virtual host with one route, for whoever the chains let in."""
-    name = names.inbound_route(inbound.address, inbound.port)
-    cluster = names.inbound_cluster(inbound.service_port)
+    name, cluster = inbound.route_name, inbound.cluster_name
     to_workload = Route(
         match=RouteMatch(prefix="/"), route=RouteAction(cluster=cluster, timeout=NO_TIMEOUT)
     )
-    made = build_routes(name, virtual_host=inbound.service or name, routes=[to_workload])
+    made = build_routes(
+        name, virtual_host=inbound.unified_name or inbound.service or name, routes=[to_workload]
+    )
     made.request_headers_to_remove.append(CLIENT_TAGS_HEADER)
     return made
 

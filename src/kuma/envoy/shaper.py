@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
@@ -22,7 +23,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 
 from kuma.envoy.finished import Finished, Made
 from kuma.kit.slots import Slots
-from kuma.plan.proxy import Destination, Inbound, Outbound
+from kuma.plan.proxy import Destination, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRoute
 
 
@@ -69,6 +70,16 @@ class Upstream:
     http: HttpProtocolOptions | None = None
 
 
+@dataclass(slots=True)
+class PassedOut:
+    """The listener of traffic that no outbound is for, and the cluster to which it goes; None: to
+    nowhere."""
+
+    plan: OutboundPassthrough
+    listener: Listener
+    cluster: Cluster | None
+
+
 class Shaper:
     """Does nothing at every hook; a policy overrides what it shapes."""
 
@@ -85,6 +96,10 @@ class Shaper:
     def outbound_route(self, route: Route, plan: HttpRoute, outbound: Outbound) -> None: ...
 
     def destination_cluster(self, upstream: Upstream, destination: Destination) -> None: ...
+
+    def passed_out(self, made: PassedOut) -> Iterable[Cluster]:
+        """Returns further clusters, to which what it put into the listener sends."""
+        return ()
 
     def beside(self, part: Inbound | Outbound) -> Iterable[Cluster]:
         """Clusters that what a policy put into the listener of a part needs. The same name stands for

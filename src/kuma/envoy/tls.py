@@ -56,6 +56,7 @@ def inbound_socket(tls: InboundTls) -> TransportSocket:
 def outbound_socket(tls: MutualTls) -> TransportSocket:
     """Begins TLS towards another sidecar, which must own one of the identities `sans`."""
     sans = [_uri(StringMatcher(exact=san)) for san in tls.sans]
+    sans += [_uri(StringMatcher(prefix=prefix)) for prefix in tls.san_prefixes]
     common = _mutual(tls.identity_secret, tls.ca_secret, sans, tls.parameters)
     common.alpn_protocols.append(MESH_ALPN)
     context = UpstreamTlsContext(common_tls_context=common, sni=tls.sni)

@@ -42,8 +42,15 @@ class AddressPool:
         if offset is not None:
             self._taken.discard(offset)
 
+    def contains(self, address: str) -> bool:
+        """Whether it is an address of the range."""
+        return self._offset(address) is not None
+
     def _offset(self, address: str) -> int | None:
-        found = ip_address(address)
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return None
         if found not in self._network:
             return None
         return int(found) - int(self._network.network_address)

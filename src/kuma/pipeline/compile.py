@@ -37,13 +37,17 @@ from kuma.plan.proxy import (
     Admin,
     Destination,
     Diagnostic,
+    DirectAccess,
     Eds,
     Identity,
     Inbound,
+    InboundPassthrough,
     Outbound,
+    OutboundPassthrough,
 )
+from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import Sender, conf_of, identity, inbounds_of, sender_of
+from kuma.resolve.proxy import Sender, conf_of, identity, received_by, sender_of
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
 from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
@@ -85,7 +89,7 @@ class Compiler:
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         own: Snapshot = self._engine.query(Compiler._own, self, key)
-        sender = sender_of(view, key.name, traits.features)
+        sender = sender_of(view, key.name, traits.features, traits.redirection)
         snapshot = own
         if sender is not None:
             shared: Snapshot = self._engine.query(
@@ -99,7 +103,7 @@ class Compiler:
         may take long for many outbounds, and may be interrupted between the parts."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.peek(traits_input(key)) or Traits()
-        sender = sender_of(view, key.name, traits.features)
+        sender = sender_of(view, key.name, traits.features, traits.redirection)
         ca_path = traits.system_ca_path
         if sender is None or self._engine.is_current(Compiler._shared, self, view, sender, ca_path):
             return
@@ -112,7 +116,7 @@ class Compiler:
 
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
-        sender = sender_of(view, name, traits.features)
+        sender = sender_of(view, name, traits.features, traits.redirection)
         conf = EMPTY if sender is None else sender.conf
         made = self._made_own(view, name, traits, None)
         own = as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
@@ -123,7 +127,7 @@ class Compiler:
 
     def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
         """What policies on Envoy's resources ask for and could not be done."""
-        sender = sender_of(view, name, traits.features)
+        sender = sender_of(view, name, traits.features, traits.redirection)
         if sender is None or not sender.conf.items:
             return ()
         ca_path = traits.system_ca_path
@@ -172,9 +176,16 @@ class Compiler:
     def _made_own(
         self, view: MeshView, name: str, traits: Traits, issued: Issued | None
     ) -> Iterator[Made]:
-        for inbound in inbounds_of(view, name):
+        received = received_by(view, name, traits.features, traits.redirection)
+        for inbound in received.inbounds:
             yield from _for(Purpose.INBOUND, self._render(view, _render_inbound, inbound))
+        for passed in received.passed_in:
+            yield from _for(Purpose.TRANSPARENT, self._render(view, _render_passed_in, passed))
+        if received.direct is not None:
+            rendered = self._render(view, _render_direct, received.direct)
+            yield from _for(Purpose.DIRECT_ACCESS, rendered)
         known = identity(view) if view.dataplane(name) is not None else None
+        known = named_identity(view, known, is_unified(view, traits.features))
         if known is not None and (bundle := trust_bundle(view)) is not None:
             rendered = self._render(view, _render_ca, known.ca_secret, bundle)
             yield from _for(Purpose.SECRETS, rendered)
@@ -190,6 +201,10 @@ class Compiler:
             yield from _for(Purpose.OUTBOUND, self._render(view, _render_outbound, outbound))
         for destination in side.destinations:
             yield from _for(Purpose.OUTBOUND, self._destination(view, destination, ca_path))
+        for passed in sender.passed_out:
+            found, added = self._query(view, _render_passed_out, passed)
+            yield from _for(Purpose.TRANSPARENT, found)
+            yield from _for(Purpose.MESH_PASSTHROUGH, added)
 
     def _destination(self, view: MeshView, destination: Destination, ca_path: str) -> Rendered:
         cluster = self._render(view, _render_destination, destination, ca_path)
@@ -260,6 +275,7 @@ def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
         readiness_socket=traits.readiness_socket,
         socket=traits.admin_socket,
         tcp_port=0 if traits.admin_socket else traits.admin_port,
+        is_unified=UNIFIED_NAMES in traits.features,
     )
 
 
@@ -365,6 +381,20 @@ def _render_outbound(renderer: Renderer, outbound: Outbound) -> Rendered:
 
 def _render_destination(renderer: Renderer, destination: Destination, ca_path: str) -> Rendered:
     return (renderer.destination(destination, system_ca_path=ca_path),)
+
+
+def _render_passed_in(renderer: Renderer, passed: InboundPassthrough) -> Rendered:
+    return renderer.passed_in(passed)
+
+
+def _render_passed_out(
+    renderer: Renderer, passed: OutboundPassthrough
+) -> tuple[Rendered, Rendered]:
+    return renderer.passed_out(passed)
+
+
+def _render_direct(renderer: Renderer, direct: DirectAccess) -> Rendered:
+    return renderer.direct_access(direct)
 
 
 def _render_endpoints(renderer: Renderer, name: str, endpoints: EndpointSet) -> Rendered:

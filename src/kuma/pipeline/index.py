@@ -9,33 +9,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kuma.kit.incremental import Engine
+from kuma.pipeline.matching import Matching
 from kuma.pipeline.membership import Membership
 from kuma.pipeline.view import (
     external_input,
+    matched_input,
     members_input,
     of_kind_input,
     service_input,
+    service_names_input,
     tls_ready_input,
+    virtual_input,
+    virtual_of_input,
 )
 from kuma.resolve.view import ServiceInbound, index_inbounds, sort_inbounds
 from kuma.resources import labels as well_known
+from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Change
+from kuma.resources.virtual_outbounds import Entry, entries_of, mesh_of_config
 
 Service = tuple[str, str]
 """(mesh, service)"""
 
-_SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name})
+_SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
 _BY_KIND = frozenset({MESH_OPEN_TELEMETRY_BACKEND.name})
+_WITH_MATCHES = frozenset({MESH_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
 _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
 
@@ -48,20 +57,26 @@ class Index:
         self._policies: dict[tuple[str, str], dict[str, AnyResource]] = defaultdict(dict)
         self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
         self._services_of: dict[tuple[str, str], set[str]] = {}
+        self._names: dict[str, set[str]] = defaultdict(set)
         self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
         self._external_of: dict[tuple[str, str], str] = {}
         self._membership = Membership()
+        self._matching = Matching()
         self._readiness = _Readiness(engine)
+        self._virtual = _Virtual(engine)
 
     def changed(self, changes: Sequence[Change]) -> None:
         services: set[Service] = set()
         kinds: set[tuple[str, str]] = set()
         external: set[Service] = set()
         members: set[Service] = set()
+        matches: set[Service] = set()
         for change in changes:
             kind = change.key.kind
             if kind in _WITH_MEMBERS:
                 members |= self._membership.changed(change)
+            if kind in _WITH_MATCHES:
+                matches |= self._matching.changed(change)
             if kind == DATAPLANE.name:
                 services |= self._index_dataplane(change.key, change.resource)
             elif kind == DATAPLANE_INSIGHT.name:
@@ -78,10 +93,15 @@ class Index:
                 self._readiness.index_mesh(change.key.name, change.resource)
             elif kind == SECRET.name:
                 self._engine.set(change.key, change.resource)
+            elif kind == CONFIG.name and (mesh := mesh_of_config(change.key.name)):
+                self._virtual.index(mesh, entries_of(change.resource))
         self._write(kinds, services, external)
         for mesh, name in members:
             found = self._membership.members_of(mesh, name)
             self._engine.set(members_input(mesh, name), found or None)
+        for mesh, name in matches:
+            names = self._matching.services_of(mesh, name)
+            self._engine.set(matched_input(mesh, name), names or None)
 
     def _write(
         self, kinds: set[tuple[str, str]], services: set[Service], external: set[Service]
@@ -91,6 +111,8 @@ class Index:
             self._engine.set(of_kind_input(mesh, kind), _sorted(held))
             if not held:
                 del self._policies[mesh, kind]
+        for mesh in self._renamed(services):
+            self._engine.set(service_names_input(mesh), tuple(sorted(self._names[mesh])) or None)
         for service in services:
             inbounds = [each for found in self._inbounds[service].values() for each in found]
             self._engine.set(service_input(*service), sort_inbounds(inbounds) or None)
@@ -101,6 +123,16 @@ class Index:
             self._engine.set(external_input(*service), _sorted(self._external[service]))
             if not self._external[service]:
                 del self._external[service]
+
+    def _renamed(self, services: set[Service]) -> set[str]:
+        """The meshes in which a service came or went."""
+        renamed: set[str] = set()
+        for mesh, name in services:
+            names, is_served = self._names[mesh], bool(self._inbounds[mesh, name])
+            if is_served != (name in names):
+                renamed.add(mesh)
+                (names.add if is_served else names.discard)(name)
+        return renamed
 
     def _index_kind(self, key: ResourceKey, resource: AnyResource | None) -> tuple[str, str]:
         _put(self._policies[key.mesh, key.kind], key.name, resource)
@@ -136,6 +168,25 @@ class Index:
             self._external[key.mesh, service][key.name] = resource
             touched.add((key.mesh, service))
         return touched
+
+
+class _Virtual:
+    """The virtual addresses of services by tags: of a mesh, and of each service."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._services: dict[str, set[str]] = {}
+
+    def index(self, mesh: str, entries: tuple[Entry, ...]) -> None:
+        by_service: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            for service in entry.services:
+                by_service[service].append(entry)
+        self._engine.set(virtual_input(mesh), entries or None)
+        for service in self._services.get(mesh, set()) | set(by_service):
+            found = tuple(by_service.get(service, ()))
+            self._engine.set(virtual_of_input(mesh, service), found or None)
+        self._services[mesh] = set(by_service)
 
 
 class _Readiness:

@@ -11,11 +11,12 @@ import jsonpatch
 from kuma.envoy.print import snapshot_as_json
 from kuma.pipeline.compile import Compiler
 from kuma.pipeline.config_dump import without_tokens
+from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.pipeline.view import TrackedView
+from kuma.plan.machine import Machine
 from kuma.resolve import explain_parts
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
-from kuma.resolve.placement import Placement
 from kuma.resolve.view import PlainMeshView
 from kuma.resources import labels as well_known
 from kuma.resources.errors import NotFound, Unavailable
@@ -63,10 +64,12 @@ class Inspection:
 
     def config(self, mesh: str, name: str, *, shadow: bool, include_diff: bool) -> dict[str, Any]:
         traits = self._traits(mesh, name)
-        real = self._config_over(self._plain_view(mesh, shadow=False), name, traits)
-        shown = (
-            self._config_over(self._plain_view(mesh, shadow=True), name, traits) if shadow else real
-        )
+        machine = traits.machine(ProxyKey(mesh, name))
+        view = self._plain_view(mesh, machine, shadow=False)
+        real = shown = self._config_over(view, name, traits)
+        if shadow:
+            view = self._plain_view(mesh, machine, shadow=True)
+            shown = self._config_over(view, name, traits)
         answer: dict[str, Any] = {"xds": shown}
         if include_diff:
             answer["diff"] = [_as_item(each) for each in jsonpatch.make_patch(real, shown)]
@@ -128,15 +131,16 @@ class Inspection:
         shown: dict[str, Any] = snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
         return shown
 
-    def _plain_view(self, mesh: str, *, shadow: bool) -> PlainMeshView:
-        """The mesh as it is, or as it would be if policies with the effect shadow had effect."""
+    def _plain_view(self, mesh: str, machine: Machine, *, shadow: bool) -> PlainMeshView:
+        """For a proxy on that machine. The mesh as it is, or as it would be if policies with the
+        effect shadow had effect."""
         tracked = self._view_of(mesh)
         resources = [
             _without_effect(found) if shadow and kind.is_target_ref_policy else found
             for kind in self._registry
             for found in self._replica.list(kind, mesh if kind.is_mesh_scoped else None)
         ]
-        return _View(tracked, resources, tracked.placements)
+        return _View(tracked, resources, machine)
 
     def _dataplane(self, mesh: str, name: str) -> DataplaneSpec:
         key = ResourceKey(DATAPLANE.name, mesh, name)
@@ -169,10 +173,15 @@ class _View(PlainMeshView):
         self,
         tracked: TrackedView,
         resources: Sequence[AnyResource],
-        placements: tuple[Placement, ...],
+        machine: Machine,
     ) -> None:
         super().__init__(
-            resources, mesh=tracked.mesh_name, zone=tracked.zone, placements=placements
+            resources,
+            mesh=tracked.mesh_name,
+            zone=tracked.zone,
+            placements=tracked.placements,
+            service_vip_port=tracked.service_vip_port,
+            machine=machine,
         )
         self._tracked = tracked
 

@@ -5,6 +5,11 @@ from typing import Any
 
 from kuma.kit.value import value
 from kuma.pipeline.fanout import ProxyKey
+from kuma.plan.machine import LOCAL, LOG_PIPE, Machine, log_pipe
+from kuma.resolve.redirection import Redirection
+from kuma.resources.kinds.rules import is_ip
+
+TRANSPARENT_PROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
 
 
 @value
@@ -18,6 +23,17 @@ class Traits:
     readiness_socket: str = ""
     system_ca_path: str = ""
     features: tuple[str, ...] = ()
+    redirection: Redirection | None = None
+    work_dir: str = ""
+    host_ip: str = ""
+
+    def machine(self, key: ProxyKey) -> Machine:
+        takes_logs = self.work_dir and LOG_PIPE in self.features
+        return Machine(
+            log_pipe=log_pipe(self.work_dir, mesh=key.mesh, name=key.name) if takes_logs else "",
+            host_ip=self.host_ip or LOCAL,
+            system_ca_path=self.system_ca_path,
+        )
 
 
 def traits_input(key: ProxyKey) -> tuple[str, ProxyKey]:
@@ -34,13 +50,44 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         readiness_port=_port(metadata, "dataplane.readinessReporter.port"),
         readiness_socket=_text(metadata, "dataplane.readinessReporter.socketPath"),
         system_ca_path=_text(metadata, "systemCaPath"),
+        work_dir=_text(metadata, "workdir"),
+        host_ip=_host_ip(metadata),
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
+        redirection=_redirection(metadata, features),
     )
+
+
+def _redirection(metadata: Mapping[str, Any], features: object) -> Redirection | None:
+    """As the proxy's own configuration of transparent proxying has it; None: it leaves that to its
+    Dataplane."""
+    if not isinstance(features, list | tuple) or TRANSPARENT_PROXY_IN_METADATA not in features:
+        return None
+    found = metadata.get("transparentProxy")
+    if not isinstance(found, Mapping):
+        return Redirection()
+    return Redirection(
+        inbound_port=_flow_port(found, "inbound"),
+        outbound_port=_flow_port(found, "outbound"),
+        has_ipv6=_text(found, "ipFamilyMode").lower() != "ipv4",
+    )
+
+
+def _flow_port(config: Mapping[str, Any], direction: str) -> int:
+    redirect = config.get("redirect")
+    flow = redirect.get(direction) if isinstance(redirect, Mapping) else None
+    return _port(flow, "port") if isinstance(flow, Mapping) and flow.get("enabled") else 0
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> str:
     found = metadata.get(name)
     return found if isinstance(found, str) else ""
+
+
+def _host_ip(metadata: Mapping[str, Any]) -> str:
+    """As kuma-dp has it from its environment; what is no address is none."""
+    dynamic = metadata.get("dynamicMetadata")
+    found = _text(dynamic, "HOST_IP") if isinstance(dynamic, Mapping) else ""
+    return found if is_ip(found) else ""
 
 
 def _port(metadata: Mapping[str, Any], name: str) -> int:

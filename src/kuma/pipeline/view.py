@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from kuma.kit.incremental import Engine
+from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.traits import Traits, traits_input
+from kuma.plan.machine import Machine
 from kuma.plan.secret import SecretBytes
 from kuma.resolve.placement import Placement
-from kuma.resolve.view import Member, ServiceInbound
+from kuma.resolve.view import SERVICE_VIP_PORT, Member, ServiceInbound
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.virtual_outbounds import Entry
 
 
 def of_kind_input(mesh: str, kind: str) -> tuple[str, str, str]:
@@ -25,6 +29,11 @@ def service_input(mesh: str, service: str) -> tuple[str, str, str]:
     return ("service", mesh, service)
 
 
+def service_names_input(mesh: str) -> tuple[str, str]:
+    """The engine's input with the names of all services of inbounds, sorted."""
+    return ("services", mesh)
+
+
 def external_input(mesh: str, service: str) -> tuple[str, str, str]:
     """The engine's input with the ExternalServices of a service, sorted by name."""
     return ("external", mesh, service)
@@ -35,18 +44,40 @@ def members_input(mesh: str, mesh_service: str) -> tuple[str, str, str]:
     return ("members", mesh, mesh_service)
 
 
+def matched_input(mesh: str, multi_zone_service: str) -> tuple[str, str, str]:
+    """The engine's input with the names of the MeshServices behind a MeshMultiZoneService, sorted."""
+    return ("matched", mesh, multi_zone_service)
+
+
 def tls_ready_input(mesh: str, service: str) -> tuple[str, str, str]:
     """The engine's input that is True once a service's proxies have certificates."""
     return ("tls ready", mesh, service)
+
+
+def virtual_input(mesh: str) -> tuple[str, str]:
+    """The engine's input with the virtual addresses of services by tags, sorted."""
+    return ("virtual", mesh)
+
+
+def virtual_of_input(mesh: str, service: str) -> tuple[str, str, str]:
+    """The same, of one service."""
+    return ("virtual", mesh, service)
 
 
 class TrackedView:
     """One for each mesh. The inputs are written by `index.py`."""
 
     def __init__(
-        self, engine: Engine, *, mesh: str, zone: str, placements: tuple[Placement, ...]
+        self,
+        engine: Engine,
+        *,
+        mesh: str,
+        zone: str,
+        placements: tuple[Placement, ...],
+        service_vip_port: int = SERVICE_VIP_PORT,
     ) -> None:
         self.engine = engine
+        self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements
@@ -66,6 +97,9 @@ class TrackedView:
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         return self.engine.read(service_input(self.mesh_name, service)) or ()
 
+    def service_names(self) -> tuple[str, ...]:
+        return self.engine.read(service_names_input(self.mesh_name)) or ()
+
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         return self.engine.read(external_input(self.mesh_name, service)) or ()
 
@@ -77,6 +111,14 @@ class TrackedView:
 
     def members(self, mesh_service: str) -> tuple[Member, ...]:
         return self.engine.read(members_input(self.mesh_name, mesh_service)) or ()
+
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        mesh = self.mesh_name
+        key = virtual_of_input(mesh, service) if service else virtual_input(mesh)
+        return self.engine.read(key) or ()
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        return self.engine.read(matched_input(self.mesh_name, multi_zone_service)) or ()
 
     def is_tls_ready(self, service: str) -> bool:
         return bool(self.engine.read(tls_ready_input(self.mesh_name, service)))
@@ -94,6 +136,11 @@ class TrackedView:
             return Path(path).read_bytes()
         except OSError:
             return None
+
+    def machine(self, name: str) -> Machine:
+        key = ProxyKey(self.mesh_name, name)
+        traits: Traits = self.engine.read(traits_input(key)) or Traits()
+        return traits.machine(key)
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
         return self.engine.query(compute, self, *args)

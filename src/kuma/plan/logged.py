@@ -1,6 +1,7 @@
-"""Who a proxy is in the access logs that it writes."""
+"""Who a proxy is in the access logs that it writes, and from where it writes them."""
 
 from kuma.kit.value import value
+from kuma.plan.machine import Machine
 
 
 @value
@@ -13,3 +14,4 @@ class LoggedAs:
     service: str
     address: str
     workload: str = ""
+    machine: Machine = Machine()

@@ -1,4 +1,4 @@
-"""The names of Envoy objects, all of them, in Kuma's legacy form.
+"""The names of Envoy objects, all of them, in Kuma's legacy form and in its unified one.
 
 Source: Kuma, reference on xDS names. People meet these names in Envoy's statistics and in
 MeshProxyPatch, so they are an interface.
@@ -14,7 +14,8 @@ ADMIN = "kuma:envoy:admin"
 ADMIN_IDENTITY = "admin_cert:secret"
 ADMIN_CA = "admin_ca:secret"
 READINESS = "kuma:readiness"
-ADS_CLUSTER = "ads_cluster"
+NO_DESTINATION = "self_transparentproxy_no_destination_inbound"
+DIRECT_ACCESS = "direct_access"
 
 
 def inbound_listener(address: str, port: int) -> str:
@@ -23,6 +24,23 @@ def inbound_listener(address: str, port: int) -> str:
 
 def outbound_listener(address: str, port: int) -> str:
     return f"outbound:{_host(address)}:{port}"
+
+
+def outbound_passthrough(version: int, *, unified: bool) -> str:
+    """The listener, and the cluster, of traffic that goes out as it came; `version` is that of IP."""
+    if unified:
+        return f"self_transparentproxy_passthrough_outbound_ipv{version}"
+    return f"outbound:passthrough:ipv{version}"
+
+
+def inbound_passthrough(version: int, *, unified: bool) -> str:
+    if unified:
+        return f"self_transparentproxy_passthrough_inbound_ipv{version}"
+    return f"inbound:passthrough:ipv{version}"
+
+
+def direct_access(address: str, port: int) -> str:
+    return f"{DIRECT_ACCESS}_{address}:{port}"
 
 
 def inbound_cluster(service_port: int) -> str:
@@ -79,6 +97,30 @@ def _cut(label: str) -> str:
     return label if len(label) < _MAX_LABEL else f"{label[: _MAX_LABEL - 1]}x"
 
 
+UNIFIED_ADMIN = "system_envoy_admin"
+UNIFIED_READINESS = "system_probe_readiness"
+
+
+def admin(*, unified: bool) -> str:
+    return UNIFIED_ADMIN if unified else ADMIN
+
+
+def readiness(*, unified: bool) -> str:
+    return UNIFIED_READINESS if unified else READINESS
+
+
+def ads_cluster(*, unified: bool) -> str:
+    return "system_ads" if unified else "ads_cluster"
+
+
+def unified_identity_secret(mesh: str) -> str:
+    return f"system_mtls_identity_{mesh}"
+
+
+def unified_ca_secret(mesh: str) -> str:
+    return f"system_mtls_ca_{mesh}"
+
+
 def identity_secret(mesh: str) -> str:
     return f"identity_cert:secret:{mesh}"
 
@@ -96,6 +138,12 @@ def self_inbound(section: str) -> str:
 def statistic(name: str) -> str:
     """The name as a part of a statistic's name, where dots and colons would split it."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)
+
+
+def alternative(name: str) -> str:
+    """Under which statistics are kept; empty: under the name itself, where it is fit for that."""
+    found = statistic(name)
+    return "" if found == name else found
 
 
 def _host(address: str) -> str:

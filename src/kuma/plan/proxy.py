@@ -2,18 +2,21 @@
 
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
+from kuma.plan import names
 from kuma.plan.endpoint import Endpoint, Preference
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import Protocol
 from kuma.plan.route import Routing
 from kuma.plan.tags import Tags
-from kuma.plan.tls import InboundTls, UpstreamTls
+from kuma.plan.tls import InboundTls, MutualTls, UpstreamTls
 
 
 @value
 class Inbound:
     """One service that the proxy serves: listens on `address:port`, forwards to the workload at
-    `service_address:service_port`. `section` is its name, or its port as text."""
+    `service_address:service_port`. `section` is its name, or its port as text. `source`: the address
+    from which it forwards, where the machine's redirection has to know its traffic. `unified_name`
+    empty: its objects in Envoy are called in the legacy form."""
 
     section: str
     address: str
@@ -26,6 +29,20 @@ class Inbound:
     tls: InboundTls | None = None
     bind: bool = True
     conf: Slots = EMPTY
+    source: str = ""
+    unified_name: str = ""
+
+    @property
+    def listener_name(self) -> str:
+        return self.unified_name or names.inbound_listener(self.address, self.port)
+
+    @property
+    def cluster_name(self) -> str:
+        return self.unified_name or names.inbound_cluster(self.service_port)
+
+    @property
+    def route_name(self) -> str:
+        return self.unified_name or names.inbound_route(self.address, self.port)
 
 
 @value
@@ -71,8 +88,9 @@ class Destination:
 @value
 class Outbound:
     """One address that the workload sends to. `tags` are those of the destination, `resource` the
-    port of the resource that it is. `client_tags` are what its receivers know the proxy by, where
-    nothing better tells them; several values of a tag are joined by commas."""
+    port of the resource that it is, `kri` how that is identified. `client_tags` are what its receivers
+    know the proxy by, where nothing better tells them; several values of a tag are joined by commas.
+    `unified_name` empty: the listener is called in the legacy form."""
 
     address: str
     port: int
@@ -84,6 +102,52 @@ class Outbound:
     conf: Slots = EMPTY
     resource: ResourcePort | None = None
     client_tags: Tags = ()
+    kri: str = ""
+    unified_name: str = ""
+
+    @property
+    def listener_name(self) -> str:
+        return self.unified_name or names.outbound_listener(self.address, self.port)
+
+
+@value
+class OutboundPassthrough:
+    """Redirected traffic of the workload that no outbound is for: of one version of IP, at `port`.
+    `is_open`: unless a policy says otherwise it goes where it wanted to."""
+
+    version: int
+    port: int
+    is_open: bool = True
+    conf: Slots = EMPTY
+    is_unified: bool = False
+
+    @property
+    def name(self) -> str:
+        return names.outbound_passthrough(self.version, unified=self.is_unified)
+
+
+@value
+class InboundPassthrough:
+    """Redirected traffic to the machine that no inbound is for: of one version of IP, at `port`. It is
+    passed on to `ports`, to all if that is None; connections to the `closed` ones are ended."""
+
+    version: int
+    port: int
+    ports: tuple[int, ...] | None = None
+    closed: tuple[int, ...] = ()
+    is_unified: bool = False
+
+    @property
+    def name(self) -> str:
+        return names.inbound_passthrough(self.version, unified=self.is_unified)
+
+
+@value
+class DirectAccess:
+    """Instances of services that the workload calls by their own addresses and ports."""
+
+    instances: tuple[tuple[str, int], ...]
+    tls: MutualTls | None = None
 
 
 @value
@@ -91,7 +155,8 @@ class Admin:
     """The listener through which the control plane alone reaches Envoy's admin interface.
 
     `port` 0: none. `socket` is the admin's unix socket, else it is at 127.0.0.1:`tcp_port`.
-    `readiness_port` is kuma-dp's, to which `/ready` is forwarded.
+    `readiness_port` is kuma-dp's, to which `/ready` is forwarded. `is_unified`: how its objects in
+    Envoy are called.
     """
 
     address: str
@@ -100,6 +165,7 @@ class Admin:
     readiness_socket: str = ""
     socket: str = ""
     tcp_port: int = 0
+    is_unified: bool = False
 
 
 @value
@@ -134,3 +200,6 @@ class ProxyPlan:
     passthrough: bool = True
     conf: Slots = EMPTY
     diagnostics: tuple[Diagnostic, ...] = ()
+    passed_in: tuple[InboundPassthrough, ...] = ()
+    passed_out: tuple[OutboundPassthrough, ...] = ()
+    direct: DirectAccess | None = None

@@ -43,13 +43,15 @@ class InboundTls:
 
 @value
 class MutualTls:
-    """Mutual TLS towards a destination in the mesh. `sans` are exact SPIFFE ids, sorted."""
+    """Mutual TLS towards a destination in the mesh. `sans` are exact SPIFFE ids, sorted; `san_prefixes`
+    are what one may begin with."""
 
     sni: str
     sans: tuple[str, ...]
     identity_secret: str
     ca_secret: str
     parameters: TlsParameters = TlsParameters()
+    san_prefixes: tuple[str, ...] = ()
 
 
 @value

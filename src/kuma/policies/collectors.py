@@ -1,15 +1,19 @@
-"""Where spans go: the addresses that users write, read.
+"""Where spans, records and lines go: the addresses that users write, read.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986, as far as collectors need it.
 """
 
 import re
+from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv6Address
 
 from kuma.kit.value import value
+from kuma.resources.backend_resource_ref import BackendResourceRef
+from kuma.resources.kinds.mesh_open_telemetry_backend import DEFAULT_PORT
+from kuma.resources.violation import Violation
 
 HTTP, HTTPS = "http", "https"
-OTLP_PORT = 4317
+_IN_URLS = re.compile(r"[/?#]")
 ZIPKIN_PATH = "/api/v2/spans"
 _DEFAULT_PORTS = {HTTP: 80, HTTPS: 443}
 _PORTS = range(1, 65536)
@@ -88,12 +92,38 @@ def parse_url(text: str) -> Url | None:
 def parse_endpoint(text: str) -> Address | None:
     """`host`, `host:port`, or an IPv6 address with or without brackets; None: it is neither."""
     if _is_ipv6(text):
-        return Address(text, OTLP_PORT)
+        return Address(text, DEFAULT_PORT)
     found = _ENDPOINT.fullmatch(text)
     if found is None or not is_host(found["host"].strip("[]")):
         return None
-    port = int(found["port"] or OTLP_PORT)
+    port = int(found["port"] or DEFAULT_PORT)
     return Address(found["host"].strip("[]"), port) if port in _PORTS else None
+
+
+def has_port(text: str) -> bool:
+    """Whether it is an address that can be connected to without a default: `host:port`."""
+    found = _ENDPOINT.fullmatch(text)
+    return found is not None and bool(found["port"]) and parse_endpoint(text) is not None
+
+
+def validate_collector(
+    endpoint: str, backend_ref: BackendResourceRef | None
+) -> Iterator[Violation]:
+    """Of a backend for OpenTelemetry, which has either of them.
+
+    Differs from Kuma, which takes what nobody can connect to.
+    """
+    one_of = "endpoint, backendRef"
+    if endpoint and backend_ref is not None:
+        yield Violation("", f"openTelemetry must have only one type defined: {one_of}")
+    elif backend_ref is not None:
+        if not backend_ref.labels:
+            yield Violation("backendRef", "backendRef must have exactly one defined: labels")
+    elif not endpoint:
+        yield Violation("", f"openTelemetry must have exactly one defined: {one_of}")
+    elif parse_endpoint(endpoint) is None:
+        suffix = ", not a URL" if _IN_URLS.search(endpoint) else ""
+        yield Violation("endpoint", f"must be in host:port format{suffix}")
 
 
 def is_host(text: str) -> bool:

@@ -23,6 +23,15 @@ def deprecated_fields(resource: Resource[Any]) -> tuple[str, ...]:
     return (*found, *deprecated_target(resource.spec.target_ref))
 
 
+def deprecated_endpoint(endpoint: str, backend_ref: object | None) -> Iterator[str]:
+    """Of a backend for OpenTelemetry."""
+    if endpoint and backend_ref is None:
+        yield (
+            "openTelemetry.endpoint is deprecated, use openTelemetry.backendRef with a "
+            "MeshOpenTelemetryBackend resource instead"
+        )
+
+
 def deprecated_target(target: TargetRef | None) -> Iterator[str]:
     if target is None:
         return

@@ -37,7 +37,7 @@ def find_collector(view: MeshView, ref: BackendResourceRef) -> Collector | None:
     port = endpoint.port or DEFAULT_PORT
     is_http = found.spec.protocol is CollectorProtocol.HTTP
     return Collector(
-        name=found.display_name,
+        name=found.name,
         host=endpoint.address or "",
         port=port,
         is_http=is_http,

@@ -19,4 +19,5 @@ def logged_as(view: MeshView, name: str) -> LoggedAs | None:
         service=reporter.service,
         address=dataplane.spec.networking.address,
         workload=reporter.workload,
+        machine=view.machine(name),
     )

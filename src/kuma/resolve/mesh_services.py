@@ -36,7 +36,7 @@ def port_endpoints(
     view: MeshView, of: ResourcePort, cluster: str, preference: Preference | None
 ) -> EndpointSet:
     """The ready inbounds behind the port, under the name of its cluster."""
-    ready = (each for each in _inbounds(view, of) if each.ready)
+    ready = (each for each in port_inbounds(view, of) if each.ready)
     return place_endpoints(view, cluster, ready, preference)
 
 
@@ -56,14 +56,14 @@ def port_tls(view: MeshView, of: ResourcePort) -> MutualTls | None:
     mesh = view.mesh_name
     services = {name for member in view.members(resource.name) for name in member.services}
     return MutualTls(
-        sni=names.resource_sni(_sni_name(resource), mesh, resource.kind.short, of.port),
+        sni=names.resource_sni(sni_name(resource), mesh, resource.kind.short, of.port),
         sans=tuple(f"spiffe://{mesh}/{service}" for service in sorted(services)),
         identity_secret=names.identity_secret(mesh),
         ca_secret=names.ca_secret(mesh),
     )
 
 
-def _inbounds(view: MeshView, of: ResourcePort) -> Iterator[ServiceInbound]:
+def port_inbounds(view: MeshView, of: ResourcePort) -> Iterator[ServiceInbound]:
     port = _port(view, of)
     if port is None:
         return
@@ -89,7 +89,7 @@ def _is_tls_ready(resource: AnyResource) -> bool:
     return isinstance(status, MeshServiceStatus) and status.tls.status is TlsStatus.READY
 
 
-def _sni_name(resource: AnyResource) -> str:
+def sni_name(resource: AnyResource) -> str:
     """The name, with the namespace for a copy of a service of Kubernetes."""
     namespace = resource.labels.get(well_known.K8S_NAMESPACE)
     origin = resource.labels.get(well_known.ORIGIN)

@@ -25,9 +25,8 @@ from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.merge import merge
-from kuma.resolve.mesh_services import port_endpoints
 from kuma.resolve.placement import Placement, Rule
-from kuma.resolve.ports import port_destination, port_protocol
+from kuma.resolve.ports import endpoints_of_port, port_destination, port_protocol
 from kuma.resolve.resource_rules import entries_on_route, rule_of_port, rule_of_route
 from kuma.resolve.routes import (
     DEFAULT_WEIGHT,
@@ -318,7 +317,7 @@ def endpoints_of(view: MeshView, destination: Destination) -> EndpointSet:
     found = destination.endpoints
     preference = found.preference if isinstance(found, Eds) else None
     if destination.resource is not None:
-        return port_endpoints(view, destination.resource, destination.name, preference)
+        return endpoints_of_port(view, destination.resource, destination.name, preference)
     return resolve_endpoints(view, destination.service, destination.tags, preference)
 
 

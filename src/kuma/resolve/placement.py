@@ -106,7 +106,8 @@ class Placement:
     """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
     inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
     `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
-    proxy also has to say who it is, and then shares only with those that say the same.
+    proxy also has to say who it is, and then shares only with those that say the same;
+    `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh.
     `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
@@ -122,6 +123,7 @@ class Placement:
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
+    on_passthrough: Callable[[Rule], object] | None = None
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     tls: Callable[[InboundRules], TlsTerms] | None = None
@@ -139,4 +141,5 @@ class Placement:
     @property
     def is_about_proxies(self) -> bool:
         """Whether the kind has one `default`, about the proxy as a whole."""
-        return self.on_proxy is not None or self.on_reporter is not None
+        ways = (self.on_proxy, self.on_reporter, self.on_passthrough)
+        return any(way is not None for way in ways)

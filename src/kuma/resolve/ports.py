@@ -2,11 +2,17 @@
 
 from dataclasses import replace
 
-from kuma.plan.endpoint import Preference
+from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Resolved, ResourcePort
 from kuma.resolve.mesh_external_services import external_protocol, resolve_external
-from kuma.resolve.mesh_services import mesh_service_protocol, port_tls
+from kuma.resolve.mesh_services import mesh_service_protocol, port_endpoints, port_tls
+from kuma.resolve.multi_zone_services import (
+    is_multi_zone,
+    multi_zone_endpoints,
+    multi_zone_protocol,
+    multi_zone_tls,
+)
 from kuma.resolve.target import PortTarget
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
@@ -19,6 +25,8 @@ def is_external(of: ResourcePort) -> bool:
 def port_protocol(view: MeshView, of: ResourcePort) -> Protocol:
     if is_external(of):
         return external_protocol(view, of.name)
+    if is_multi_zone(of):
+        return multi_zone_protocol(view, of)
     return mesh_service_protocol(view, of)
 
 
@@ -31,7 +39,16 @@ def port_destination(
         name=target.name, service=target.service, protocol=port_protocol(view, of), resource=of
     )
     if not is_external(of):
-        return replace(made, endpoints=Eds(preference), tls=port_tls(view, of)), ()
+        tls = multi_zone_tls(view, of) if is_multi_zone(of) else port_tls(view, of)
+        return replace(made, endpoints=Eds(preference), tls=tls), ()
     outside = resolve_external(view, of)
     made = replace(made, endpoints=Resolved(outside.endpoints), tls=outside.tls)
     return made, outside.diagnostics
+
+
+def endpoints_of_port(
+    view: MeshView, of: ResourcePort, cluster: str, preference: Preference | None
+) -> EndpointSet:
+    """Where a port is whose endpoints come over EDS."""
+    find = multi_zone_endpoints if is_multi_zone(of) else port_endpoints
+    return find(view, of, cluster, preference)

@@ -10,25 +10,43 @@ from kuma.plan.origin import Origin
 from kuma.plan.protocol import parse_protocol
 from kuma.plan.proxy import (
     Diagnostic,
+    DirectAccess,
     Identity,
     Inbound,
+    InboundPassthrough,
+    OutboundPassthrough,
     ProxyPlan,
 )
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.collectors import unresolved_backends, with_collectors
 from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.implied import Reach, implied_outbounds, reach_of
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
+from kuma.resolve.naming import (
+    is_unified,
+    named_direct,
+    named_identity,
+    named_inbounds,
+    named_passthroughs,
+    named_side,
+)
 from kuma.resolve.outbounds import (
     Client,
     DeclaredOutbound,
     SendingSide,
     client_of,
-    sending_side,
     with_asked_tags,
 )
+from kuma.resolve.passthrough import direct_access, passed_in, passed_out
 from kuma.resolve.placement import Rule
+from kuma.resolve.redirection import (
+    BIND_OUTBOUNDS,
+    Redirection,
+    redirection_of,
+    source_towards,
+)
 from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import named_policies, placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
@@ -37,8 +55,7 @@ from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
 from kuma.resources.kinds.dataplane.model import BackendRef
-
-BIND_OUTBOUNDS = "feature-bind-outbounds"
+from kuma.resources.resource import Resource
 
 
 @value
@@ -56,50 +73,67 @@ class Sender:
     outbounds: tuple[DeclaredOutbound, ...]
     binds: bool
     conf: Slots
+    passed_out: tuple[OutboundPassthrough, ...] = ()
+    unified: bool = False
 
     def side(self, view: MeshView) -> SendingSide:
-        return sending_side(view, self.client, self.outbounds, self.binds)
+        return named_side(view, self.client, self.outbounds, self.binds, self.unified)
 
 
 @derived
-def resolve_proxy(view: MeshView, name: str, features: tuple[str, ...] = ()) -> ProxyPlan:
+def resolve_proxy(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> ProxyPlan:
     """The plan of the Dataplane `name`; an empty one if there is none. Never raises for what users
-    wrote: that gives diagnostics. `features` are those that the proxy advertised; its admin
-    interface is not for resolution to know."""
-    sender, subject = sender_of(view, name, features), subject_of(view, name)
+    wrote: that gives diagnostics. `features` are those that the proxy advertised, `said` how it says
+    that traffic is redirected to it; its admin interface is not for resolution to know."""
+    sender, subject = sender_of(view, name, features, said), subject_of(view, name)
     if sender is None or subject is None:
         return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
     side = sender.side(view)
-    declared = declared_outbounds(view, name)
+    received = received_by(view, name, features, said)
+    declared = outbounds_of(view, name, features, said)
     return ProxyPlan(
         mesh=view.mesh_name,
         name=name,
-        inbounds=inbounds_of(view, name),
+        inbounds=received.inbounds,
         outbounds=side.outbounds,
         destinations=side.destinations,
         admin=None,
-        identity=identity(view),
+        identity=named_identity(view, identity(view), sender.unified),
         passthrough=passthrough(view),
         conf=sender.conf,
         diagnostics=_distinct(
             (*declared.diagnostics, *side.diagnostics, *policy_diagnostics(view, subject))
         ),
+        passed_in=received.passed_in,
+        passed_out=sender.passed_out,
+        direct=received.direct,
     )
 
 
 @derived
-def sender_of(view: MeshView, name: str, features: tuple[str, ...] = ()) -> Sender | None:
+def sender_of(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> Sender | None:
     """None: there is no such Dataplane."""
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
         return None
+    redirection = redirection_of(dataplane.spec, said)
+    binds = redirection is None or BIND_OUTBOUNDS in features
+    unified = is_unified(view, features)
     sender: Sender = shared(
         view,
         Sender(
             client=with_asked_tags(view, client_of(view, subject), dataplane),
-            outbounds=declared_outbounds(view, name).outbounds,
-            binds=BIND_OUTBOUNDS in features or not _is_redirected(dataplane.spec),
+            outbounds=outbounds_of(view, name, features, said).outbounds,
+            binds=binds,
             conf=conf_of(view, name),
+            passed_out=()
+            if binds or not redirection
+            else named_passthroughs(passed_out(view, subject, redirection), unified),
+            unified=unified,
         ),
     )
     return sender
@@ -175,12 +209,56 @@ def _problems(view: MeshView, kind: str, subject: Subject) -> Iterator[Diagnosti
         yield from unresolved_backends(view, policy)
 
 
+@value
+class Received:
+    """The receiving side of a proxy; and the instances that its workload calls directly, which are
+    listened for as the proxy's own as well."""
+
+    inbounds: tuple[Inbound, ...] = ()
+    passed_in: tuple[InboundPassthrough, ...] = ()
+    direct: DirectAccess | None = None
+
+
 @derived
-def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
-    """Sorted by address."""
+def received_by(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> Received:
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
-        return ()
+        return Received()
+    redirection, unified = redirection_of(dataplane.spec, said), is_unified(view, features)
+    inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
+    if redirection is None:
+        return Received(inbounds)
+    passed = passed_in(view, dataplane.spec, subject, redirection, features)
+    direct = _direct(view, dataplane, features, said)
+    return Received(
+        inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
+    )
+
+
+def _direct(
+    view: MeshView,
+    dataplane: Resource[DataplaneSpec],
+    features: tuple[str, ...],
+    said: Redirection | None,
+) -> DirectAccess | None:
+    declared = dataplane.spec.networking.transparent_proxying
+    services = () if declared is None else declared.direct_access_services
+    if not services:
+        return None
+    outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
+    taken = frozenset((each.address, each.port) for each in outbounds)
+    return direct_access(view, dataplane.name, tuple(sorted(set(services))), taken)
+
+
+def _inbounds(
+    view: MeshView,
+    dataplane: Resource[DataplaneSpec],
+    subject: Subject,
+    redirection: Redirection | None,
+) -> tuple[Inbound, ...]:
+    """Sorted by address."""
     networking = dataplane.spec.networking
     made: list[Inbound] = []
     for position, inbound in enumerate(networking.inbound):
@@ -189,7 +267,7 @@ def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
         interface = networking.interface_of(inbound)
         behaviour = receiving(view, subject, position)
         conf = behaviour.conf
-        if behaviour.tells_proxy and (logged := logged_as(view, name)) is not None:
+        if behaviour.tells_proxy and (logged := logged_as(view, dataplane.name)) is not None:
             conf = conf.put(logged)
         made.append(
             Inbound(
@@ -202,11 +280,43 @@ def inbounds_of(view: MeshView, name: str) -> tuple[Inbound, ...]:
                 service=inbound.service,
                 tags=as_tags(inbound.tags),
                 tls=behaviour.tls,
-                bind=not _is_redirected(dataplane.spec),
+                bind=redirection is None,
                 conf=conf,
+                source="" if redirection is None else source_towards(interface.service_address),
             )
         )
     return tuple(sorted(made, key=lambda each: (each.address, each.port)))
+
+
+def outbounds_of(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> Declared:
+    """Where the application calls services by virtual addresses, those that it reaches stand in the
+    place of what its Dataplane declares."""
+    dataplane = view.dataplane(name)
+    if dataplane is None:
+        return Declared((), ())
+    if redirection_of(dataplane.spec, said) is None and BIND_OUTBOUNDS not in features:
+        return declared_outbounds(view, name)
+    reach = reach_of(dataplane)
+    implied = implied_outbounds(view, reach)
+    networking = dataplane.spec.networking
+    interfaces = (networking.interface_of(each) for each in networking.inbound)
+    own = frozenset((each.address, each.port) for each in interfaces)
+    return Declared(implied.beside(own), _missing(view, name, reach, implied.missing))
+
+
+def _missing(
+    view: MeshView, name: str, reach: Reach, positions: tuple[int, ...]
+) -> tuple[Diagnostic, ...]:
+    made: list[Diagnostic] = []
+    for index in positions:
+        backend = (reach.backends or ())[index]
+        where = f"networking.transparentProxying.reachableBackends.refs[{index}]"
+        port = f" with port {backend.port}" if backend.port else ""
+        message = f'{backend.kind} "{backend.name or dict(backend.labels)}"{port} is not found'
+        made.append(Diagnostic(Origin(DATAPLANE.name, view.mesh_name, name), where, message))
+    return tuple(made)
 
 
 @derived
@@ -255,12 +365,6 @@ def _subset(tags: Mapping[str, str]) -> Tags:
     """What narrows the service down; the mesh is where it is looked for, not a part of it."""
     apart = {well_known.SERVICE_TAG, well_known.MESH}
     return as_tags({key: text for key, text in tags.items() if key not in apart})
-
-
-def _is_redirected(spec: DataplaneSpec) -> bool:
-    """Whether traffic reaches the proxy by transparent redirection, not by connecting to it."""
-    redirection = spec.networking.transparent_proxying
-    return redirection is not None and redirection.redirect_port_inbound > 0
 
 
 def _distinct(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -28,4 +28,5 @@ def reporter_of(view: MeshView, name: str) -> Reporter:
         zone=zone,
         service=min(services, default=UNKNOWN_SERVICE),
         workload=str(Kri("wl", view.mesh_name, zone, namespace, workload)) if workload else "",
+        host_ip=view.machine(name).host_ip,
     )

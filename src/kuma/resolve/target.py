@@ -16,6 +16,7 @@ from kuma.plan.tags import Tags
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh_external_service import MeshExternalServiceSpec
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kri import kri_of
 from kuma.resources.resource import AnyResource
 
@@ -114,7 +115,11 @@ def _port_of(resource: AnyResource, section: str) -> PortTarget | None:
     port = _find_port(resource, section)
     if port is None:
         return None
-    number, name = port
+    return port_target(resource, *port)
+
+
+def port_target(resource: AnyResource, number: int, name: str) -> PortTarget:
+    """That port of a resource, which it must have."""
     return PortTarget(
         resource=ResourcePort(resource.kind.name, resource.name, number, name),
         name=names.resource_destination(
@@ -145,4 +150,8 @@ def _find_port(resource: AnyResource, section: str) -> tuple[int, str] | None:
 
 
 def _is_called(resource: AnyResource, name: str, scope: Scope) -> bool:
-    return resource.display_name == name and scope_of(resource) == scope
+    """# Differs from Kuma: a MeshMultiZoneService is of all zones, so its name means it in each of
+    them; Kuma's policies of a zone cannot name one."""
+    if resource.display_name != name:
+        return False
+    return resource.kind is MESH_MULTI_ZONE_SERVICE or scope_of(resource) == scope

@@ -11,20 +11,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from kuma.kit.value import value
+from kuma.plan.machine import Machine
 from kuma.plan.secret import SecretBytes
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.placement import Placement
 from kuma.resources import labels as well_known
+from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane.model import Inbound, InboundState
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
+from kuma.resources.kinds.mesh_multi_zone_service import (
+    MESH_MULTI_ZONE_SERVICE,
+    MeshMultiZoneServiceSpec,
+)
 from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
 from kuma.resources.kinds.secret import SECRET, SecretSpec
 from kuma.resources.resource import AnyResource, Resource
+from kuma.resources.virtual_outbounds import Entry, config_name, entries_of
 
 SERVICE_LESS_PORT = 49151
 """Marks an inbound that stands for a workload without a service; it is never listened on."""
+
+SERVICE_VIP_PORT = 80
+"""The port of the virtual addresses of services by tags, unless `dnsServer.serviceVipPort` says
+otherwise."""
 
 
 @value
@@ -65,6 +76,10 @@ class MeshView(Protocol):
     @property
     def placements(self) -> tuple[Placement, ...]: ...
 
+    @property
+    def service_vip_port(self) -> int:
+        """The port of the virtual address of every service by tags."""
+
     def mesh(self) -> Resource[MeshSpec] | None: ...
 
     def policies(self, kind: str) -> tuple[AnyResource, ...]:
@@ -74,6 +89,9 @@ class MeshView(Protocol):
 
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         """Every inbound of any dataplane with that `kuma.io/service`, but for ignored ones."""
+
+    def service_names(self) -> tuple[str, ...]:
+        """Every `kuma.io/service` of an inbound, but for those of ignored ones; sorted."""
 
     def external_services(self, service: str) -> tuple[Resource[ExternalServiceSpec], ...]:
         """Sorted by name."""
@@ -87,6 +105,12 @@ class MeshView(Protocol):
     def members(self, mesh_service: str) -> tuple[Member, ...]:
         """The Dataplanes that a MeshService selects, sorted by name."""
 
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        """The virtual addresses of services by tags, of one or of all; sorted by type and name."""
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        """The names of the MeshServices behind a MeshMultiZoneService, sorted."""
+
     def is_tls_ready(self, service: str) -> bool:
         """Whether every proxy of the service has a certificate of the backend in force."""
 
@@ -95,6 +119,9 @@ class MeshView(Protocol):
 
     def file(self, path: str) -> bytes | None:
         """The content of a file of the control plane; None: it cannot be read."""
+
+    def machine(self, name: str) -> Machine:
+        """What the proxy of the Dataplane has said of its machine."""
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any: ...
 
@@ -160,7 +187,7 @@ def _selects(selector: Selector, dataplane: Resource[DataplaneSpec]) -> bool:
 
 class PlainMeshView:
     """A view over resources in memory. `tls_ready`: the services that are; None: all.
-    `files`: those that there are."""
+    `files`: those that there are. `machine`: that of every proxy."""
 
     def __init__(
         self,
@@ -171,15 +198,19 @@ class PlainMeshView:
         placements: tuple[Placement, ...],
         tls_ready: frozenset[str] | None = None,
         files: Mapping[str, bytes] | None = None,
+        service_vip_port: int = SERVICE_VIP_PORT,
+        machine: Machine | None = None,
     ) -> None:
+        self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements
         self._tls_ready = tls_ready
         self._files = dict(files or {})
+        self._machine = machine or Machine()
         self._by_kind: dict[str, dict[str, AnyResource]] = defaultdict(dict)
         for resource in resources:
-            if resource.mesh == mesh or resource.kind.name == MESH.name:
+            if resource.mesh == mesh or resource.kind.name in {MESH.name, CONFIG.name}:
                 self._by_kind[resource.kind.name][resource.name] = resource
         self._inbounds = self._index()
 
@@ -194,6 +225,9 @@ class PlainMeshView:
 
     def service_inbounds(self, service: str) -> tuple[ServiceInbound, ...]:
         return self._inbounds.get(service, ())
+
+    def service_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._inbounds))
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         found: tuple[Resource[Any], ...] = _sorted(self._by_kind[EXTERNAL_SERVICE.name])
@@ -215,6 +249,19 @@ class PlainMeshView:
         members = (find_member(selector, each) for each in dataplanes)
         return tuple(each for each in members if each is not None)
 
+    def virtual_outbounds(self, service: str = "") -> tuple[Entry, ...]:
+        found = self._by_kind[CONFIG.name].get(config_name(self.mesh_name))
+        entries = entries_of(found)
+        return tuple(e for e in entries if not service or service in e.services)
+
+    def matched(self, multi_zone_service: str) -> tuple[str, ...]:
+        found = self._by_kind[MESH_MULTI_ZONE_SERVICE.name].get(multi_zone_service)
+        if found is None or not isinstance(found.spec, MeshMultiZoneServiceSpec):
+            return ()
+        selector = found.spec.selector.mesh_service
+        services = self.services(MESH_SERVICE.name)
+        return tuple(each.name for each in services if selector.matches(each.labels))
+
     def is_tls_ready(self, service: str) -> bool:
         return self._tls_ready is None or service in self._tls_ready
 
@@ -226,6 +273,9 @@ class PlainMeshView:
 
     def file(self, path: str) -> bytes | None:
         return self._files.get(path)
+
+    def machine(self, name: str) -> Machine:
+        return self._machine
 
     def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
         return compute(self, *args)

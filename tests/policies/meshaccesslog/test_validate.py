@@ -10,6 +10,8 @@ from tests.policies.verdict import verdict
 DEFAULT = "spec.to[0].default"
 MESH = {"kind": "Mesh"}
 
+REF = {"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}
+
 
 def a_spec(*backends: dict[str, Any]) -> dict[str, Any]:
     return {"to": [{"targetRef": MESH, "default": {"backends": list(backends)}}]}
@@ -23,10 +25,17 @@ def a_collector(endpoint: str = "collector:4317", **fields: Any) -> dict[str, An
     return {"type": "OpenTelemetry", "openTelemetry": {"endpoint": endpoint, **fields}}
 
 
+def a_sink(address: str = "logs:5000", **fields: Any) -> dict[str, Any]:
+    return {"type": "Tcp", "tcp": {"address": address, **fields}}
+
+
 @pytest.mark.parametrize(
     "spec",
     [
         a_spec(),
+        a_spec(a_sink(), a_sink("192.0.2.1:65535"), a_sink("[::1]:1")),
+        a_spec(a_sink(format={"type": "Json", "json": [{"key": "a", "value": "b"}]})),
+        a_spec(a_collector("", backendRef=REF)),
         a_spec(a_file()),
         a_spec(a_file(type="Plain", plain="%REQ(:PATH)%")),
         a_spec(a_file(type="Json", json=[{"key": "a", "value": "%KUMA_MESH%"}])),
@@ -115,6 +124,8 @@ def test_accepts(spec: dict[str, Any]) -> None:
                 a_collector(backendRef={"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}),
                 a_collector("http://collector"),
                 a_collector(attributes=[{"key": "otel.name", "value": "a"}]),
+                a_collector("", backendRef={"kind": "MeshOpenTelemetryBackend", "labels": {}}),
+                a_sink(format={"type": "Json"}),
             ),
             [
                 (
@@ -133,6 +144,11 @@ def test_accepts(spec: dict[str, Any]) -> None:
                     f"{DEFAULT}.backends[3].openTelemetry.attributes[0].key",
                     "must not use the reserved OpenTelemetry prefix 'otel.'",
                 ),
+                (
+                    f"{DEFAULT}.backends[4].openTelemetry.backendRef",
+                    "backendRef must have exactly one defined: labels",
+                ),
+                (f"{DEFAULT}.backends[5].tcp.format.json", "must be defined"),
             ],
         ),
         (
@@ -151,15 +167,17 @@ def test_refuses(spec: dict[str, Any], expected: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("backend", "field", "message"),
     [
-        (
-            {"type": "Tcp", "tcp": {"address": "127.0.0.1:9000"}},
-            "tcp",
-            "is not supported by this version (access logs over TCP)",
-        ),
-        (
-            a_collector("", backendRef={"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}),
-            "openTelemetry.backendRef",
-            "is not supported by this version (MeshOpenTelemetryBackend)",
+        *(
+            (a_sink(address), "tcp.address", "tcp backend requires valid address")
+            for address in (
+                "logs",
+                "logs:",
+                ":5000",
+                "logs:0",
+                "logs:70000",
+                "http://logs:5000",
+                "a b:1",
+            )
         ),
         (a_collector("a:70000"), "openTelemetry.endpoint", "must be in host:port format"),
         (a_collector("a b"), "openTelemetry.endpoint", "must be in host:port format"),

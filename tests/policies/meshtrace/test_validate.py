@@ -42,6 +42,7 @@ def open_telemetry(**fields: Any) -> dict[str, Any]:
         datadog("http://[::1]:8126"),
         a_spec({**ZIPKIN, "datadog": {"url": "nonsense"}}),
         *(open_telemetry(endpoint=each) for each in ("a", "a:4317", "::1", "[::1]:4317")),
+        open_telemetry(backendRef={"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}),
         a_spec(sampling={"overall": 0, "client": 100, "random": "12.5"}),
         a_spec(sampling={}, tags=[{"name": "a", "literal": "x"}, {"name": "a", "literal": "y"}]),
         a_spec(tags=[{"name": "a", "header": {"name": "h", "default": ""}}]),
@@ -121,6 +122,15 @@ def test_accepts(spec: dict[str, Any]) -> None:
                 )
             ],
         ),
+        (
+            open_telemetry(backendRef={"kind": "MeshOpenTelemetryBackend"}),
+            [
+                (
+                    f"{BACKEND}.openTelemetry.backendRef",
+                    "backendRef must have exactly one defined: labels",
+                )
+            ],
+        ),
         *(
             (open_telemetry(endpoint=each), [(f"{BACKEND}.openTelemetry.endpoint", OTEL)])
             for each in ("http://a:1", "a:1/x", "a:1?x")
@@ -174,11 +184,6 @@ def test_refuses_as_kuma_does(spec: dict[str, Any], expected: list[tuple[str, st
                 "must be in host:port format",
             )
             for each in (":4317", "a b", "a:0", "a:99999", "a:x", "a:1:2")
-        ),
-        (
-            open_telemetry(backendRef={"kind": "MeshOpenTelemetryBackend", "labels": {"a": "b"}}),
-            f"{BACKEND}.openTelemetry.backendRef.kind",
-            "MeshOpenTelemetryBackend is not supported yet, use openTelemetry.endpoint",
         ),
         (
             a_spec(tags=[{"name": "a", "literal": ""}]),

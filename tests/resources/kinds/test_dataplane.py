@@ -206,11 +206,6 @@ def test_two_listeners_on_one_address_and_port_are_refused_unlike_in_kuma() -> N
     ("spec", "field", "part"),
     [
         (
-            networking(transparentProxying={"redirectPortInbound": 15006}),
-            "networking.transparentProxying",
-            "transparent proxying",
-        ),
-        (
             networking(gateway={"type": "BUILTIN"}),
             "networking.gateway.type",
             "builtin gateways",
@@ -224,18 +219,6 @@ def test_two_listeners_on_one_address_and_port_are_refused_unlike_in_kuma() -> N
             inbound(serviceProbe={"tcp": {}}),
             "networking.inbound[0].serviceProbe",
             "health discovery",
-        ),
-        (
-            networking(
-                outbound=[
-                    {
-                        "port": 1,
-                        "backendRef": {"kind": "MeshMultiZoneService", "name": "x", "port": 1},
-                    }
-                ]
-            ),
-            "networking.outbound[0].backendRef.kind",
-            "MeshMultiZoneService",
         ),
         ({**networking(), "metrics": {"type": "prometheus"}}, "metrics", "metrics of proxies"),
         ({**networking(), "probes": {"port": 9000}}, "probes", "virtual probes"),
@@ -358,3 +341,64 @@ def test_equal_outbounds_of_many_dataplanes_are_held_once() -> None:
         {"networking": {"address": "10.0.0.1", "outbound": [{**outbound, "port": 9001}]}}
     )
     assert other.networking.outbound[0].port == 9001
+
+
+@pytest.mark.parametrize(
+    ("ref", "field", "message"),
+    [
+        (
+            {"kind": "MeshHTTPRoute", "name": "a"},
+            "kind",
+            "invalid value. Available values are: MeshExternalService,MeshMultiZoneService,MeshService",
+        ),
+        ({"kind": "MeshService"}, "name", "name or labels are required"),
+        (
+            {"kind": "MeshService", "namespace": "shop"},
+            "name",
+            "name is required, when namespace is defined",
+        ),
+        (
+            {"kind": "MeshService", "name": "a", "labels": {"a": "b"}},
+            "labels",
+            "labels cannot be defined when name is specified",
+        ),
+    ],
+)
+def test_a_reachable_backend_is_named_or_labelled(ref, field, message):
+    spec = networking(transparentProxying={"reachableBackends": {"refs": [ref]}})
+    path = f"networking.transparentProxying.reachableBackends.refs[0].{field}"
+    assert find_violations(DATAPLANE, spec) == [(path, message)]
+
+
+def test_a_name_of_a_reachable_backend_is_one_of_a_resource():
+    ref = {"kind": "MeshService", "name": "A_b"}
+    spec = networking(transparentProxying={"reachableBackends": {"refs": [ref]}})
+    [(path, message)] = find_violations(DATAPLANE, spec)
+    assert path.endswith("refs[0].name")
+    assert message.startswith("invalid characters. A lowercase RFC 1123 subdomain")
+
+
+def test_ports_of_redirection_are_ports():
+    spec = networking(transparentProxying={"redirectPortOutbound": 70000})
+    [(path, message)] = find_violations(DATAPLANE, spec)
+    assert path == "networking.transparentProxying.redirectPortOutbound"
+    assert "65535" in message
+
+
+def test_what_redirection_may_say_is_accepted():
+    refs = [
+        {"kind": "MeshService", "name": "api", "namespace": "shop", "port": 80},
+        {"kind": "MeshExternalService", "labels": {"team": "shop"}},
+        {"kind": "MeshMultiZoneService", "name": "all"},
+    ]
+    spec = networking(
+        transparentProxying={
+            "redirectPortInbound": 15006,
+            "redirectPortOutbound": 15001,
+            "ipFamilyMode": "IPv4",
+            "directAccessServices": ["*"],
+            "reachableServices": ["api"],
+            "reachableBackends": {"refs": refs},
+        }
+    )
+    assert find_violations(DATAPLANE, spec) == []

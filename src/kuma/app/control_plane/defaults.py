@@ -7,7 +7,7 @@ The leader runs `ensure` at its start. Keys, tokens and certificates are made if
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -28,10 +28,18 @@ from kuma.identity.signing_keys import (
 )
 from kuma.identity.tokens import UserIdentity, sign_token
 from kuma.kit.clock import Clock
+from kuma.resources import labels as well_known
+from kuma.resources.computed_labels import ORIGIN_ZONE
 from kuma.resources.errors import AlreadyExists
 from kuma.resources.kinds.config import CONFIG, ConfigSpec
+from kuma.resources.kinds.hostname_generator import (
+    HOSTNAME_GENERATOR,
+    HostnameGeneratorSpec,
+    ServiceSelector,
+)
 from kuma.resources.kinds.mesh import MESH, CertificateAuthorityBackend, MeshSpec
 from kuma.resources.kinds.mesh.ca_backends import parse_expiration
+from kuma.resources.kinds.service_status import MatchLabels
 from kuma.resources.kinds.zone import ZONE, ZoneSpec
 from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.replica import Replica
@@ -43,6 +51,18 @@ log = structlog.get_logger("defaults")
 
 DEFAULT_MESH = "default"
 CLUSTER_ID = ResourceKey(CONFIG.name, "", "kuma-cluster-id")
+_LOCAL = MatchLabels(match_labels=((well_known.ORIGIN, ORIGIN_ZONE),))
+LOCAL_GENERATORS = {
+    "local-mesh-external-service": HostnameGeneratorSpec(
+        selector=ServiceSelector(mesh_external_service=_LOCAL),
+        template="{{ .DisplayName }}.extsvc.mesh.local",
+    ),
+    "local-universal-mesh-service": HostnameGeneratorSpec(
+        selector=ServiceSelector(mesh_service=_LOCAL),
+        template="{{ .DisplayName }}.svc.mesh.local",
+    ),
+}
+"""The names of the services of a zone within it."""
 _MESH_WAS_MADE = ResourceKey(CONFIG.name, "", "kuma-default-mesh-created")
 
 
@@ -52,6 +72,7 @@ class Wanted:
 
     zone: str
     mesh: bool = True
+    hostname_generators: bool = True
     admin_token: bool = True
 
 
@@ -71,6 +92,9 @@ class Defaults:
         await self._ensure_zone(wanted.zone)
         if wanted.mesh:
             await self._ensure_mesh()
+        if wanted.hostname_generators:
+            for name, spec in LOCAL_GENERATORS.items():
+                await self._ensure_generator(name, spec)
 
     async def _ensure_mesh(self) -> None:
         if self._replica.find(_MESH_WAS_MADE) is not None:
@@ -79,6 +103,12 @@ class Defaults:
             await self._writer.put(Resource(MESH, self._meta(DEFAULT_MESH), MeshSpec()))
             log.info("created the default mesh", mesh=DEFAULT_MESH)
         await self._ensure_config(_MESH_WAS_MADE, "true")
+
+    async def _ensure_generator(self, name: str, spec: HostnameGeneratorSpec) -> None:
+        """Like Kuma's it says that it is of a zone, but not of which."""
+        if self._replica.find(ResourceKey(HOSTNAME_GENERATOR.name, "", name)) is None:
+            meta = replace(self._meta(name), labels={well_known.ORIGIN: ORIGIN_ZONE})
+            await self._create(Resource(HOSTNAME_GENERATOR, meta, spec))
 
     async def _ensure_zone(self, zone: str) -> None:
         if self._replica.find(ResourceKey(ZONE.name, "", zone)) is None:

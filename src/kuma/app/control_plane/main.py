@@ -133,11 +133,13 @@ async def _run(settings: "ControlPlaneSettings") -> int:
 
     import structlog
 
+    from kuma.app.control_plane.limits import allow_open_files
     from kuma.app.control_plane.runtime import ControlPlane
     from kuma.config.errors import BadConfig
     from kuma.resources.errors import ResourceError
     from kuma.stores.errors import CannotOpen
 
+    allow_open_files()
     log = structlog.get_logger("kuma-cp")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -29,10 +29,14 @@ from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
+from kuma.app.control_plane.hostnames import HostnameUpkeep
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
+from kuma.app.control_plane.multi_zone_services import MultiZoneServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
 from kuma.app.control_plane.tls import ServerCertificates
 from kuma.app.control_plane.vips import VipAllocation
+from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
+from kuma.app.control_plane.workloads import WorkloadUpkeep
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.envoy.render import Renderer
@@ -61,6 +65,7 @@ from kuma.policies.shapers import SHAPERS
 from kuma.resources.kinds.config import ConfigSpec
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
@@ -306,11 +311,13 @@ class ControlPlane:
         wanted = Wanted(
             zone=settings.multizone.zone.name,
             mesh=not settings.defaults.skip_mesh_creation,
+            hostname_generators=not settings.defaults.skip_hostname_generators,
             admin_token=settings.api_server.authn.tokens.bootstrap_admin_token,
         )
         if not settings.defaults.skip_tenant_resources:
             await defaults.ensure(wanted)
         led.set()
+        zone = settings.multizone.zone.name
         age = settings.runtime.universal.dataplane_cleanup_age
         left_open = LeftOpen(
             self._store,
@@ -324,16 +331,30 @@ class ControlPlane:
             self.replica,
             self._writer,
             self.clock,
-            zone=settings.multizone.zone.name,
+            zone=zone,
             grace=settings.mesh_service.deletion_grace_period,
         )
         ipam = settings.ipam
         ranges = {
             MESH_SERVICE.name: ipam.mesh_service.cidr,
             MESH_EXTERNAL_SERVICE.name: ipam.mesh_external_service.cidr,
+            MESH_MULTI_ZONE_SERVICE.name: ipam.mesh_multi_zone_service.cidr,
         }
+        virtual_outbounds = VirtualOutbounds(
+            self._store,
+            self.replica,
+            self.clock,
+            cidr=settings.dns_server.cidr,
+            of_services=settings.dns_server.service_vip_enabled,
+        )
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(mesh_services.run())
+            jobs.create_task(virtual_outbounds.run())
+            jobs.create_task(MultiZoneServiceUpkeep(self.replica, self._writer).run())
+            jobs.create_task(HostnameUpkeep(self.replica, self._writer, zone=zone).run())
+            jobs.create_task(
+                WorkloadUpkeep(self.replica, self._writer, self.clock, zone=zone).run()
+            )
             jobs.create_task(VipAllocation(self.replica, self._writer, ranges).run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())
@@ -367,7 +388,13 @@ class ControlPlane:
         view = self._views.get(mesh)
         if view is None:
             zone = self.settings.multizone.zone.name
-            view = TrackedView(self.engine, mesh=mesh, zone=zone, placements=PLACEMENTS)
+            view = TrackedView(
+                self.engine,
+                mesh=mesh,
+                zone=zone,
+                placements=PLACEMENTS,
+                service_vip_port=self.settings.dns_server.service_vip_port,
+            )
             self._views[mesh] = view
         return view
 

@@ -11,7 +11,13 @@ from typing import Any
 
 import click
 
-from kuma.app.data_plane.flags import FLAGS, Values, click_options, unknown_variables
+from kuma.app.data_plane.flags import (
+    FLAGS,
+    Values,
+    click_options,
+    unknown_variables,
+    unread_variables,
+)
 from kuma.app.data_plane.log_options import log_of, log_options
 from kuma.dataplane.errors import DataPlaneError
 from kuma.kit.go_flags import DURATION, with_boolean_values
@@ -75,7 +81,7 @@ def _run(context: click.Context, /, **given: Any) -> int:
 
     log = log_of(context)
     values = Values(given, os.environ)
-    for warning in unknown_variables(os.environ):
+    for warning in (*unknown_variables(os.environ), *unread_variables(os.environ)):
         log.warning(warning)
     try:
         options = build_options(values, host_ip=os.environ.get("HOST_IP", ""), log=log)

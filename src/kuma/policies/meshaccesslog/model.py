@@ -1,13 +1,15 @@
 """MeshAccessLog as users write it, AccessLogConf, what is left after merging, and InboundLogs."""
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from kuma.kit.value import value
+from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.match import Match
-from kuma.resources.spec import AnyJson, SpecModel, StringMap
+from kuma.resources.spec import AnyJson, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 Text = Annotated[str, Field(min_length=1)]
@@ -47,7 +49,7 @@ class TcpBackend(SpecModel):
     format: Format | None = None
     """What an entry looks like. Left out: a line, with a format for HTTP and one for TCP."""
     address: Text
-    """Address and port of what takes the entries."""
+    """`host:port` of what takes the entries, which `kuma-dp` connects to."""
 
 
 class OtelAttribute(SpecModel):
@@ -57,27 +59,17 @@ class OtelAttribute(SpecModel):
     """Its value: text with placeholders and operators of Envoy."""
 
 
-class BackendKind(StrEnum):
-    MESH_OPEN_TELEMETRY_BACKEND = "MeshOpenTelemetryBackend"
-
-
-class BackendReference(SpecModel):
-    kind: BackendKind
-    """The kind of resource."""
-    labels: StringMap | None = None
-    """Selects it by its labels."""
-
-
 class OtelBackend(SpecModel):
     attributes: tuple[OtelAttribute, ...] | None = None
     """Attributes of each record."""
-    backend_ref: BackendReference | None = None
-    """A backend that several policies share, in place of `endpoint`."""
+    backend_ref: BackendResourceRef | None = None
+    """The collector, as a MeshOpenTelemetryBackend describes it."""
     body: AnyJson | None = None
     """Body of each record: an AnyValue of OTLP, or any JSON, which becomes text. Left out: the same
     line that a file would get."""
     endpoint: str = ""
-    """The collector: `host` or `host:port`; the port is 4317 if it is left out."""
+    """The collector: `host` or `host:port`; the port is 4317 if it is left out. Deprecated, use
+    `backendRef`."""
 
 
 class BackendType(StrEnum):
@@ -100,6 +92,10 @@ class Backend(SpecModel):
 class AccessLogConf(SpecModel):
     backends: tuple[Backend, ...] | None = None
     """Where entries go, all of them; none: nothing is logged."""
+
+    @property
+    def backend_refs(self) -> tuple[BackendResourceRef, ...]:
+        return tuple(ref for _, ref in refs_of(self.backends or ()))
 
 
 class To(SpecModel):
@@ -149,3 +145,33 @@ class InboundLogs:
     """Each logs for itself."""
 
     logs: tuple[InboundLog, ...]
+
+    @property
+    def backend_refs(self) -> tuple[BackendResourceRef, ...]:
+        return tuple(ref for _, ref in refs_of(each.backend for each in self.logs))
+
+
+def backend_refs(spec: MeshAccessLogSpec) -> tuple[tuple[str, BackendResourceRef], ...]:
+    """With their paths."""
+    return tuple(
+        (f"spec.{path}.default.backends[{at}].openTelemetry.backendRef", ref)
+        for path, conf in confs_of(spec)
+        for at, ref in refs_of(conf.backends or ())
+    )
+
+
+def confs_of(spec: MeshAccessLogSpec) -> Iterator[tuple[str, AccessLogConf]]:
+    """With the paths of their entries."""
+    entries: dict[str, tuple[To | From | Rule, ...] | None]
+    entries = {"to": spec.to, "from": spec.from_, "rules": spec.rules}
+    for name, found in entries.items():
+        for at, entry in enumerate(found or ()):
+            yield f"{name}[{at}]", entry.default
+
+
+def refs_of(backends: Iterable[Backend]) -> Iterator[tuple[int, BackendResourceRef]]:
+    """With their positions."""
+    for at, backend in enumerate(backends):
+        found = backend.open_telemetry
+        if backend.type is BackendType.OPEN_TELEMETRY and found and found.backend_ref:
+            yield at, found.backend_ref

@@ -2,37 +2,32 @@
 
 Kuma's placeholders stand for what the control plane knows, so they are filled in here; Envoy's
 operators are for Envoy. The source of a call that comes in is the client's address.
-Differs from Kuma, where it is the proxy's own.
+Differs from Kuma, where it is the proxy's own; where a proxy without a pipe fills a file with what is
+for TCP; and where records over HTTP need kuma-dp in between.
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, ExtensionFilter
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.core.v3.config_source_pb2 import ApiVersion
-from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
-from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
-from envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
-from envoy.extensions.access_loggers.open_telemetry.v3.logs_service_pb2 import (
-    OpenTelemetryAccessLogConfig,
-)
 from google.protobuf.json_format import ParseDict, ParseError
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
+from kuma.envoy.access_log import build_lines, build_objects, build_otlp, limit_to
 from kuma.envoy.cluster import build_collector
-from kuma.envoy.message import pack
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper
+from kuma.kit.value import value
+from kuma.plan.collector import LOGS, Collector, Collectors
 from kuma.plan.logged import LoggedAs
-from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Inbound, Outbound
 from kuma.plan.route import HttpRouting
+from kuma.policies.collectors import parse_endpoint
 from kuma.policies.meshaccesslog.model import (
     AccessLogConf,
     Backend,
     BackendType,
-    FileBackend,
     Format,
     FormatType,
     InboundLogs,
@@ -56,38 +51,48 @@ TCP_FORMAT = (
 )
 """What Kuma writes where no format is given, which tools read. Source: Kuma, MeshAccessLog."""
 
-OTLP_PORT = 4317
 UNKNOWN = "unknown"
 _LOG_NAME = "MeshAccessLog"
-_FILE, _OTEL = "envoy.access_loggers.file", "envoy.access_loggers.open_telemetry"
-_CEL = "envoy.access_loggers.extension_filters.cel"
 
 Fill = Callable[[str], str]
 
 
+@value
+class _Reported:
+    """A collector, under the name of its cluster."""
+
+    cluster: str
+    collector: Collector
+
+
 class AccessLogShaper(Shaper):
     def inbound_chain(self, chain: InboundChain) -> None:
-        logs = chain.inbound.conf.get(InboundLogs)
-        logged = chain.inbound.conf.get(LoggedAs)
+        logs, logged = chain.inbound.conf.get(InboundLogs), chain.inbound.conf.get(LoggedAs)
         if logs is None or logged is None:
             return
-        fill = _inbound_values(chain.inbound, logged)
-        loggers = [
-            _logger(each.backend, chain.inbound.protocol, logged, fill, _condition(each.match))
-            for each in logs.logs
-        ]
-        _add(chain, loggers)
+        writer = _Writer(
+            HTTP_FORMAT if chain.inbound.protocol.is_http else TCP_FORMAT,
+            logged,
+            _inbound_values(chain.inbound, logged),
+            _collectors(chain.inbound),
+        )
+        _add(chain, [writer.logger(each.backend, _condition(each.match)) for each in logs.logs])
         chain.inspects_tls |= any(each.match and each.match.sni for each in logs.logs)
 
     def outbound_chain(self, chain: OutboundChain) -> None:
         logged = chain.outbound.conf.get(LoggedAs)
         if logged is None:
             return
-        fill = _outbound_values(chain.outbound, logged)
+        writer = _Writer(
+            HTTP_FORMAT if chain.outbound.protocol.is_http else TCP_FORMAT,
+            logged,
+            _outbound_values(chain.outbound, logged),
+            _collectors(chain.outbound),
+        )
         _add(
             chain,
             [
-                _logger(backend, chain.outbound.protocol, logged, fill, condition)
+                writer.logger(backend, condition)
                 for conf, condition in _confs(chain.outbound)
                 for backend in conf.backends or ()
             ],
@@ -95,22 +100,40 @@ class AccessLogShaper(Shaper):
 
     def beside(self, part: Inbound | Outbound) -> Iterator[Cluster]:
         """The collectors."""
-        if isinstance(part, Inbound):
-            logs = part.conf.get(InboundLogs)
-            backends = [each.backend for each in logs.logs] if logs is not None else []
-        else:
-            backends = [each for conf, _ in _confs(part) for each in conf.backends or ()]
-        for backend in backends:
+        logged = part.conf.get(LoggedAs)
+        if logged is None:
+            return
+        known = _collectors(part)
+        for backend in _backends(part):
             if backend.open_telemetry is not None and backend.type is BackendType.OPEN_TELEMETRY:
-                host, port = _address(backend.open_telemetry.endpoint)
-                yield build_collector(_collector(backend.open_telemetry), host, port)
+                found = _reported(backend.open_telemetry, known)
+                if found is not None:
+                    yield build_collector(found.cluster, found.collector, logged.machine)
 
 
-def _add(chain: InboundChain | OutboundChain, loggers: Sequence[AccessLog]) -> None:
+def _add(chain: InboundChain | OutboundChain, loggers: Sequence[AccessLog | None]) -> None:
+    made = [each for each in loggers if each is not None]
     if chain.http is not None:
-        chain.http.manager.access_log.extend(loggers)
+        chain.http.manager.access_log.extend(made)
     if chain.tcp is not None:
-        chain.tcp.access_log.extend(loggers)
+        chain.tcp.access_log.extend(made)
+
+
+def _backends(part: Inbound | Outbound) -> list[Backend]:
+    if isinstance(part, Inbound):
+        logs = part.conf.get(InboundLogs)
+        return [each.backend for each in logs.logs] if logs is not None else []
+    return [each for conf, _ in _confs(part) for each in conf.backends or ()]
+
+
+def _collectors(part: Inbound | Outbound) -> Collectors:
+    """What the backends of a part, and of its routes, may name."""
+    routing = part.routing if isinstance(part, Outbound) else None
+    routes = routing.routes if isinstance(routing, HttpRouting) else ()
+    known = [conf.get(Collectors) for conf in (part.conf, *(route.conf for route in routes))]
+    return Collectors(
+        tuple(dict.fromkeys(pair for each in known if each is not None for pair in each.found))
+    )
 
 
 def _confs(outbound: Outbound) -> Iterator[tuple[AccessLogConf, str]]:
@@ -182,73 +205,85 @@ def _literal(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _logger(
-    backend: Backend, protocol: Protocol, logged: LoggedAs, fill: Fill, condition: str
-) -> AccessLog:
-    default = HTTP_FORMAT if protocol.is_http else TCP_FORMAT
-    made = AccessLog()
-    if backend.type is BackendType.FILE and backend.file is not None:
-        made.name = _FILE
-        made.typed_config.CopyFrom(pack(_file(backend.file, default, fill)))
-    elif backend.open_telemetry is not None:
-        made.name = _OTEL
-        made.typed_config.CopyFrom(pack(_otel(backend.open_telemetry, default, logged, fill)))
-    if condition:
-        expression = ExpressionFilter(expression=condition)
-        made.filter.CopyFrom(
-            AccessLogFilter(
-                extension_filter=ExtensionFilter(name=_CEL, typed_config=pack(expression))
-            )
+@value
+class _Writer:
+    """Who logs: with the format of those who have none of their own, and values of placeholders."""
+
+    default: str
+    logged: LoggedAs
+    fill: Fill
+    collectors: Collectors
+
+    def logger(self, backend: Backend, condition: str) -> AccessLog | None:
+        """None: there is nowhere to log to."""
+        made = self._logger(backend)
+        if made is not None and condition:
+            limit_to(made, condition)
+        return made
+
+    def _logger(self, backend: Backend) -> AccessLog | None:
+        match backend:
+            case Backend(type=BackendType.FILE, file=file) if file is not None:
+                return self._to_file(file.path, file.format)
+            case Backend(type=BackendType.TCP, tcp=tcp) if tcp is not None:
+                return self._to_pipe(tcp.address, tcp.format)
+            case Backend(type=BackendType.OPEN_TELEMETRY, open_telemetry=otel) if otel is not None:
+                return self._to_collector(otel)
+            case _:
+                return None
+
+    def _to_file(self, path: str, form: Format | None) -> AccessLog:
+        omit = form is not None and form.omit_empty_values
+        if form is not None and form.type is FormatType.JSON:
+            return build_objects(path, self._fields(form), omit_empty=omit)
+        return build_lines(path, self._line(form), omit_empty=omit)
+
+    def _to_pipe(self, address: str, form: Format | None) -> AccessLog | None:
+        """To kuma-dp, which sends on what stands under `message`. Source: Kuma's protocol."""
+        if not self.logged.machine.log_pipe:
+            return None
+        is_json = form is not None and form.type is FormatType.JSON
+        message = self._fields(form) if is_json and form else f"{self._line(form)}\n"
+        return build_objects(
+            self.logged.machine.log_pipe,
+            {"address": address, "message": message},
+            omit_empty=form is not None and form.omit_empty_values,
         )
-    return made
 
+    def _line(self, form: Format | None) -> str:
+        return self.fill(self.default if form is None or form.plain is None else form.plain)
 
-def _file(backend: FileBackend, default: str, fill: Fill) -> FileAccessLog:
-    return FileAccessLog(path=backend.path, log_format=_format(backend.format, default, fill))
+    def _fields(self, form: Format) -> dict[str, str]:
+        return {field.key: self.fill(field.value) for field in form.json_ or ()}
 
+    def _to_collector(self, backend: OtelBackend) -> AccessLog | None:
+        found = _reported(backend, self.collectors)
+        if found is None:
+            return None
+        logged, collector = self.logged, found.collector
+        about = {
+            "kuma.mesh": logged.mesh,
+            "kuma.zone": logged.zone,
+            "kuma.workload": logged.workload,
+        }
+        return build_otlp(
+            found.cluster,
+            log_name=_LOG_NAME,
+            body=self._body(backend),
+            attributes=[(each.key, self.fill(each.value)) for each in backend.attributes or ()],
+            resource=[(key, text) for key, text in about.items() if text],
+            url=collector.url(LOGS, local=logged.machine.host_ip) if collector.is_http else "",
+        )
 
-def _format(form: Format | None, default: str, fill: Fill) -> SubstitutionFormatString:
-    made = SubstitutionFormatString(omit_empty_values=form is not None and form.omit_empty_values)
-    if form is not None and form.type is FormatType.JSON and form.json_ is not None:
-        for field in form.json_:
-            made.json_format.fields[field.key].string_value = fill(field.value)
-    else:
-        line = default if form is None or form.plain is None else form.plain
-        made.text_format_source.inline_string = f"{fill(line)}\n"
-    return made
-
-
-def _otel(
-    backend: OtelBackend, default: str, logged: LoggedAs, fill: Fill
-) -> OpenTelemetryAccessLogConfig:
-    made = OpenTelemetryAccessLogConfig(
-        body=_body(backend, default, fill),
-        attributes=_pairs((each.key, fill(each.value)) for each in backend.attributes or ()),
-        resource_attributes=_pairs(
-            pair
-            for pair in (
-                ("kuma.mesh", logged.mesh),
-                ("kuma.zone", logged.zone),
-                ("kuma.workload", logged.workload),
-            )
-            if pair[1]
-        ),
-    )
-    made.common_config.log_name = _LOG_NAME
-    made.common_config.transport_api_version = ApiVersion.V3
-    made.common_config.grpc_service.envoy_grpc.cluster_name = _collector(backend)
-    return made
-
-
-def _body(backend: OtelBackend, default: str, fill: Fill) -> AnyValue:
-    if backend.body is None:
-        return AnyValue(string_value=fill(default))
-    try:
-        body = ParseDict(backend.body.load(), AnyValue())
-    except ParseError:
-        return AnyValue(string_value=fill(backend.body.text))
-    _fill_in(body, fill)
-    return body
+    def _body(self, backend: OtelBackend) -> AnyValue:
+        if backend.body is None:
+            return AnyValue(string_value=self.fill(self.default))
+        try:
+            body = ParseDict(backend.body.load(), AnyValue())
+        except ParseError:
+            return AnyValue(string_value=self.fill(backend.body.text))
+        _fill_in(body, self.fill)
+        return body
 
 
 def _fill_in(body: AnyValue, fill: Fill) -> None:
@@ -264,25 +299,17 @@ def _fill_in(body: AnyValue, fill: Fill) -> None:
                 _fill_in(pair.value, fill)
 
 
-def _pairs(pairs: Iterable[tuple[str, str]]) -> KeyValueList:
-    return KeyValueList(
-        values=[KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in pairs]
-    )
-
-
-def _collector(backend: OtelBackend) -> str:
-    """Differs from Kuma, where the name has a number: here all parts of a proxy share the cluster."""
-    host, port = _address(backend.endpoint)
-    return f"meshaccesslog:opentelemetry:{host}:{port}"
-
-
-def _address(endpoint: str) -> tuple[str, int]:
-    """An IPv6 address without brackets has no port."""
-    if endpoint.count(":") > 1 and not endpoint.startswith("["):
-        return endpoint, OTLP_PORT
-    bracketed, _, after = endpoint.rpartition("]")
-    host, _, port = after.partition(":") if not bracketed else (bracketed[1:], "", after[1:])
-    return host, int(port or 0) or OTLP_PORT
+def _reported(backend: OtelBackend, known: Collectors) -> _Reported | None:
+    """None: the resource that it names does not exist. Differs from Kuma, where names of clusters
+    have a number: here all parts of a proxy share the cluster."""
+    if backend.backend_ref is not None:
+        found = known.find(backend.backend_ref)
+        name = "" if found is None else found.name
+    else:
+        at = parse_endpoint(backend.endpoint)
+        found = None if at is None else Collector("", at.host, at.port)
+        name = "" if at is None else f"{at.host}:{at.port}"
+    return None if found is None else _Reported(f"meshaccesslog:opentelemetry:{name}", found)
 
 
 SHAPER = AccessLogShaper()

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from kuma.policies.collectors import has_port, validate_collector
 from kuma.policies.constraints import PROXIES, Found, one_of_lists
 from kuma.policies.meshaccesslog.model import (
     AccessLogConf,
@@ -16,6 +17,7 @@ from kuma.policies.meshaccesslog.model import (
     MeshAccessLogSpec,
     OtelAttribute,
     OtelBackend,
+    TcpBackend,
 )
 from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
@@ -23,8 +25,6 @@ from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target
 from kuma.resources.violation import Violation, at
 
 _PATH = re.compile(r"(/[^/\0]*)+/?")
-_ENDPOINT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/?#\[\]]+)(:[0-9]{1,5})?|[0-9a-fA-F:.]+")
-_UNSUPPORTED = "is not supported by this version"
 _DEFINED = "must be defined"
 
 
@@ -87,7 +87,7 @@ def _validate_backend(backend: Backend) -> Sequence[Violation]:
         case BackendType.FILE:
             return (Violation("file", _DEFINED),)
         case BackendType.TCP if backend.tcp is not None:
-            return (Violation("tcp", f"{_UNSUPPORTED} (access logs over TCP)"),)
+            return at("tcp", _validate_tcp(backend.tcp))
         case BackendType.TCP:
             return (Violation("tcp", _DEFINED),)
         case BackendType.OPEN_TELEMETRY if backend.open_telemetry is not None:
@@ -134,36 +134,21 @@ def _validate_field(field: JsonField) -> list[Violation]:
     return found
 
 
-def _validate_otel(backend: OtelBackend) -> list[Violation]:
+def _validate_tcp(backend: TcpBackend) -> list[Violation]:
+    """Differs from Kuma, which takes what `kuma-dp` then cannot connect to."""
     found: list[Violation] = []
-    if backend.endpoint and backend.backend_ref is not None:
-        text = "openTelemetry must have only one type defined: endpoint, backendRef"
-        found.append(Violation("", text))
-    elif not backend.endpoint and backend.backend_ref is None:
-        text = "openTelemetry must have exactly one defined: endpoint, backendRef"
-        found.append(Violation("", text))
-    elif backend.backend_ref is not None:
-        text = f"{_UNSUPPORTED} ({backend.backend_ref.kind})"
-        found.append(Violation("backendRef", text))
-    else:
-        found += _validate_endpoint(backend.endpoint)
-    for index, attribute in enumerate(backend.attributes or ()):
-        found += at(f"attributes[{index}].key", _validate_attribute(attribute))
+    if backend.format is not None:
+        found += at("format", _validate_format(backend.format))
+    if not has_port(backend.address):
+        found.append(Violation("address", "tcp backend requires valid address"))
     return found
 
 
-def _validate_endpoint(endpoint: str) -> Found:
-    """Differs from Kuma, which sends everything that is no address to DNS."""
-    if re.search(r"[/?#]", endpoint):
-        return (Violation("endpoint", "must be in host:port format, not a URL"),)
-    if not _ENDPOINT.fullmatch(endpoint) or not 0 <= _port(endpoint) < 65536:
-        return (Violation("endpoint", "must be in host:port format"),)
-    return ()
-
-
-def _port(endpoint: str) -> int:
-    found = _ENDPOINT.fullmatch(endpoint)
-    return int(found[2][1:]) if found is not None and found[2] else 0
+def _validate_otel(backend: OtelBackend) -> list[Violation]:
+    found = list(validate_collector(backend.endpoint, backend.backend_ref))
+    for index, attribute in enumerate(backend.attributes or ()):
+        found += at(f"attributes[{index}].key", _validate_attribute(attribute))
+    return found
 
 
 def _validate_attribute(attribute: OtelAttribute) -> Found:

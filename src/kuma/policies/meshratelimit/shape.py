@@ -26,7 +26,6 @@ from kuma.envoy.filter_by_client import ForClient, build_filter, choose_filters
 from kuma.envoy.headers import build_additions
 from kuma.envoy.message import duration, pack, uint
 from kuma.envoy.shaper import InboundChain, Shaper
-from kuma.plan import names
 from kuma.plan.proxy import Inbound
 from kuma.policies.meshratelimit.model import (
     ClientRateLimits,
@@ -106,7 +105,7 @@ def _limit_connections(rate: Rate, inbound: Inbound) -> Filter:
     limit = TcpRateLimit(
         stat_prefix=TCP_STATISTICS,
         token_bucket=_bucket(rate),
-        share_key=names.inbound_listener(inbound.address, inbound.port),
+        share_key=inbound.listener_name,
     )
     return Filter(name=NETWORK_RATE_LIMIT, typed_config=pack(limit))
 

@@ -1,13 +1,18 @@
-"""Warnings about what is accepted still, in Kuma's words.
+"""Warnings about what is accepted still, in Kuma's words."""
 
-Differs from Kuma, which calls `openTelemetry.endpoint` deprecated: what replaces it, a
-MeshOpenTelemetryBackend, does not exist here.
-"""
+from collections.abc import Iterator
 
-from kuma.policies.deprecations import deprecated_target
+from kuma.policies.deprecations import deprecated_endpoint, deprecated_target
 from kuma.policies.meshtrace.model import MeshTraceSpec
 from kuma.resources.resource import Resource
 
 
 def deprecated_settings(resource: Resource[MeshTraceSpec]) -> tuple[str, ...]:
-    return tuple(deprecated_target(resource.spec.target_ref))
+    return tuple(_deprecated(resource.spec))
+
+
+def _deprecated(spec: MeshTraceSpec) -> Iterator[str]:
+    yield from deprecated_target(spec.target_ref)
+    for backend in spec.default.backends or ():
+        if (found := backend.open_telemetry) is not None:
+            yield from deprecated_endpoint(found.endpoint, found.backend_ref)

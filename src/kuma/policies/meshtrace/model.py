@@ -1,5 +1,6 @@
 """MeshTrace as users write it, and what a proxy is handed of it."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,7 +8,8 @@ from pydantic import Field, StrictBool
 
 from kuma.kit.value import value
 from kuma.plan.reporter import Reporter
-from kuma.resources.spec import IntOrString, Items, SpecModel, StringMap
+from kuma.resources.backend_resource_ref import BackendResourceRef
+from kuma.resources.spec import IntOrString, Items, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 
@@ -20,10 +22,6 @@ class BackendType(StrEnum):
 class ZipkinVersion(StrEnum):
     HTTP_JSON = "httpJson"
     HTTP_PROTO = "httpProto"
-
-
-class OpenTelemetryBackendKind(StrEnum):
-    MESH_OPEN_TELEMETRY_BACKEND = "MeshOpenTelemetryBackend"
 
 
 class ZipkinBackend(SpecModel):
@@ -48,22 +46,12 @@ class DatadogBackend(SpecModel):
     `web_OUTBOUND_api` for its calls to another one."""
 
 
-class OpenTelemetryBackendRef(SpecModel):
-    """A reference to a resource that describes a collector."""
-
-    kind: OpenTelemetryBackendKind
-    """The kind of the resource."""
-    name: str | None = None
-    """Not used; resources are selected by labels."""
-    labels: StringMap | None = None
-    """Selects the resource by its labels."""
-
-
 class OpenTelemetryBackend(SpecModel):
     endpoint: str = ""
-    """The collector, which is spoken to in OTLP over gRPC: `host:port`. Default port: 4317."""
-    backend_ref: OpenTelemetryBackendRef | None = None
-    """Not supported yet; use `endpoint`."""
+    """The collector, which is spoken to in OTLP over gRPC: `host:port`. Default port: 4317.
+    Deprecated, use `backendRef`."""
+    backend_ref: BackendResourceRef | None = None
+    """The collector, as a MeshOpenTelemetryBackend describes it."""
 
 
 class Backend(SpecModel):
@@ -130,3 +118,23 @@ class Trace:
     conf: TraceConf
     backend: Backend
     reporter: Reporter
+
+    @property
+    def backend_refs(self) -> tuple[BackendResourceRef, ...]:
+        return tuple(ref for _, ref in refs_of((self.backend,)))
+
+
+def backend_refs(spec: MeshTraceSpec) -> tuple[tuple[str, BackendResourceRef], ...]:
+    """With their paths."""
+    return tuple(
+        (f"spec.default.backends[{at}].openTelemetry.backendRef", ref)
+        for at, ref in refs_of(spec.default.backends or ())
+    )
+
+
+def refs_of(backends: tuple[Backend, ...]) -> Iterator[tuple[int, BackendResourceRef]]:
+    """With their positions."""
+    for at, backend in enumerate(backends):
+        found = backend.open_telemetry
+        if backend.type is BackendType.OPEN_TELEMETRY and found and found.backend_ref:
+            yield at, found.backend_ref

@@ -9,9 +9,9 @@ https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tr
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 
 from envoy.config.core.v3.base_pb2 import OUTBOUND, TrafficDirection
-from envoy.config.core.v3.grpc_service_pb2 import GrpcService
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.trace.v3.datadog_pb2 import DatadogConfig
 from envoy.config.trace.v3.http_tracer_pb2 import Tracing
@@ -28,11 +28,13 @@ from kuma.envoy.cluster import build_destination, finish
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.listener import CONNECTION_MANAGER, TAGS_METADATA
-from kuma.envoy.message import as_resource, pack
+from kuma.envoy.message import as_resource, duration, pack
 from kuma.envoy.shaper import Shaper
 from kuma.envoy.snapshot import TypeUrl
 from kuma.kit.slots import Slots
+from kuma.kit.value import value
 from kuma.plan import names
+from kuma.plan.collector import TRACES, Collector, Collectors
 from kuma.plan.endpoint import Endpoint
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Resolved
@@ -42,6 +44,7 @@ from kuma.policies.collectors import HTTPS, parse_endpoint, parse_url
 from kuma.policies.meshtrace.model import (
     Backend,
     BackendType,
+    OpenTelemetryBackend,
     Tag,
     Trace,
     TraceConf,
@@ -61,24 +64,34 @@ _VERSIONS = {
     ZipkinVersion.HTTP_PROTO: ZipkinConfig.HTTP_PROTO,
 }
 _Tracing = HttpConnectionManager.Tracing
+_TIMEOUT = duration(timedelta(seconds=10))
+"""Of one request over HTTP. Source: Kuma."""
+
+
+@value
+class Traced:
+    """`collector` is that of OpenTelemetry; its resource may be elsewhere."""
+
+    trace: Trace
+    collector: Collector | None = None
 
 
 class TraceShaper(Shaper):
     def finish(self, made: Made, conf: Slots) -> Finished:
-        trace = conf.get(Trace)
-        if trace is None or made.purpose not in TRACED:
+        traced = _traced(conf)
+        if traced is None or made.purpose not in TRACED:
             return Finished((made,))
         if made.resource.type_url is not TypeUrl.LISTENER:
             return Finished((made,))
         listener = Listener.FromString(made.resource.body)
-        if not trace_listener(listener, trace):
+        if not trace_listener(listener, traced):
             return Finished((made,))
         resource = as_resource(TypeUrl.LISTENER, listener.name, listener)
         return Finished((Made(made.purpose, resource),))
 
     def add(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
-        trace = conf.get(Trace)
-        collector = None if trace is None else build_collector(trace.backend)
+        traced = _traced(conf)
+        collector = None if traced is None else build_collector(traced)
         if collector is None:
             return Finished(())
         upstream = build_destination(collector, system_ca_path=system_ca_path)
@@ -87,28 +100,46 @@ class TraceShaper(Shaper):
         return Finished((Made(Purpose.TRACE, resource),))
 
 
-def trace_listener(listener: Listener, trace: Trace) -> bool:
+def _traced(conf: Slots) -> Traced | None:
+    """None: nothing is, or not before the resource that describes the collector exists."""
+    trace = conf.get(Trace)
+    if trace is None or trace.backend.type is not BackendType.OPEN_TELEMETRY:
+        return None if trace is None else Traced(trace)
+    backend = trace.backend.open_telemetry or OpenTelemetryBackend()
+    if backend.backend_ref is not None:
+        found = (conf.get(Collectors) or Collectors()).find(backend.backend_ref)
+    else:
+        at = parse_endpoint(backend.endpoint)
+        found = None if at is None else Collector("", at.host, at.port)
+    return None if found is None else Traced(trace, found)
+
+
+def trace_listener(listener: Listener, traced: Traced) -> bool:
     """Whether there was anything to trace: what is not HTTP has no spans."""
     is_traced = False
     for chain in listener.filter_chains:
         for each in chain.filters:
             if each.name == CONNECTION_MANAGER:
                 manager = HttpConnectionManager.FromString(each.typed_config.value)
-                manager.tracing.CopyFrom(build_tracing(trace, _service_of(listener, trace)))
+                manager.tracing.CopyFrom(build_tracing(traced, _service_of(listener, traced.trace)))
                 each.typed_config.CopyFrom(pack(manager))
                 is_traced = True
     return is_traced
 
 
-def build_collector(backend: Backend) -> Destination | None:
+def build_collector(traced: Traced) -> Destination | None:
     """None: there is nothing to connect to, which validation refuses."""
+    backend, otlp = traced.trace.backend, traced.collector
     name = _cluster_name(backend)
-    if backend.open_telemetry is not None and backend.type is BackendType.OPEN_TELEMETRY:
-        found = parse_endpoint(backend.open_telemetry.endpoint)
-        if found is None:
-            return None
-        at_endpoint = Resolved((Endpoint(found.host, found.port),))
-        return Destination(name, name, Protocol.GRPC, endpoints=at_endpoint)
+    if otlp is not None:
+        host = otlp.host or traced.trace.reporter.host_ip
+        return Destination(
+            name,
+            name,
+            Protocol.HTTP if otlp.is_http else Protocol.GRPC,
+            endpoints=Resolved((Endpoint(host, otlp.port),)),
+            tls=ExternalTls(server_name=host) if otlp.is_secure else None,
+        )
     chosen = backend.zipkin if backend.type is BackendType.ZIPKIN else backend.datadog
     url = None if chosen is None else parse_url(chosen.url)
     if url is None:
@@ -122,12 +153,13 @@ def build_collector(backend: Backend) -> Destination | None:
     )
 
 
-def build_tracing(trace: Trace, service: str) -> _Tracing:
+def build_tracing(traced: Traced, service: str) -> _Tracing:
     """`service` is what Datadog knows the reporting service as."""
+    trace = traced.trace
     made = _Tracing(
         spawn_upstream_span=BoolValue(value=False),
         custom_tags=_custom_tags(trace.conf, trace.reporter),
-        provider=_provider(trace.backend, trace.reporter, service),
+        provider=_provider(traced, service),
     )
     sampling = trace.conf.sampling
     if sampling is not None:
@@ -152,7 +184,8 @@ def _service_of(listener: Listener, trace: Trace) -> str:
     return "_".join(parts)
 
 
-def _provider(backend: Backend, reporter: Reporter, service: str) -> Tracing.Http | None:
+def _provider(traced: Traced, service: str) -> Tracing.Http:
+    backend = traced.trace.backend
     cluster = _cluster_name(backend)
     config: Message
     match backend:
@@ -161,10 +194,21 @@ def _provider(backend: Backend, reporter: Reporter, service: str) -> Tracing.Htt
         case Backend(type=BackendType.DATADOG):
             config = DatadogConfig(collector_cluster=cluster, service_name=service)
         case _:
-            grpc = GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=cluster))
-            config = OpenTelemetryConfig(grpc_service=grpc, service_name=reporter.service)
+            config = _open_telemetry(traced, cluster)
     name = f"envoy.tracers.{_PROVIDERS[backend.type]}"
     return Tracing.Http(name=name, typed_config=pack(config))
+
+
+def _open_telemetry(traced: Traced, cluster: str) -> OpenTelemetryConfig:
+    reporter, collector = traced.trace.reporter, traced.collector
+    config = OpenTelemetryConfig(service_name=reporter.service)
+    if collector is not None and collector.is_http:
+        uri = config.http_service.http_uri
+        uri.uri, uri.cluster = collector.url(TRACES, local=reporter.host_ip), cluster
+        uri.timeout.CopyFrom(_TIMEOUT)
+    else:
+        config.grpc_service.envoy_grpc.cluster_name = cluster
+    return config
 
 
 def _zipkin(backend: ZipkinBackend, cluster: str) -> ZipkinConfig:

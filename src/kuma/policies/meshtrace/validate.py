@@ -12,8 +12,8 @@ from kuma.policies.collectors import (
     HTTPS,
     Url,
     is_host,
-    parse_endpoint,
     parse_url,
+    validate_collector,
 )
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
 from kuma.policies.meshtrace.model import (
@@ -37,7 +37,6 @@ _UNDEFINED = "must not be defined"
 _NOT_EMPTY = "must not be empty"
 _NO_URL = "must be a valid url"
 _NO_PORT = "port must be a valid (1-65535)"
-_IN_URLS = re.compile(r"[/?#]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -69,7 +68,7 @@ def _validate_backend(backend: Backend) -> Iterator[Violation]:
         case Backend(type=BackendType.DATADOG, datadog=DatadogBackend(url=url)):
             yield from (Violation("datadog.url", text) for text in _datadog_errors(url))
         case Backend(type=BackendType.OPEN_TELEMETRY, open_telemetry=OpenTelemetryBackend() as to):
-            yield from at("openTelemetry", list(_validate_open_telemetry(to)))
+            yield from at("openTelemetry", list(validate_collector(to.endpoint, to.backend_ref)))
         case _:
             yield Violation(f"{backend.type[:1].lower()}{backend.type[1:]}", _DEFINED)
 
@@ -111,22 +110,6 @@ def _datadog_address_errors(url: Url) -> Iterator[str]:
         yield f"port {_DEFINED}"
     elif not url.port_number:
         yield _NO_PORT
-
-
-def _validate_open_telemetry(backend: OpenTelemetryBackend) -> Iterator[Violation]:
-    one_of = "endpoint, backendRef"
-    if backend.endpoint and backend.backend_ref is not None:
-        yield Violation("", f"openTelemetry must have only one type defined: {one_of}")
-    elif backend.backend_ref is not None:
-        if not backend.backend_ref.labels:
-            yield Violation("backendRef", "backendRef must have exactly one defined: labels")
-        text = f"{backend.backend_ref.kind} is not supported yet, use openTelemetry.endpoint"
-        yield Violation("backendRef.kind", text)
-    elif not backend.endpoint:
-        yield Violation("", f"openTelemetry must have exactly one defined: {one_of}")
-    elif parse_endpoint(backend.endpoint) is None:
-        suffix = ", not a URL" if _IN_URLS.search(backend.endpoint) else ""
-        yield Violation("endpoint", f"must be in host:port format{suffix}")
 
 
 def _validate_tag(tag: Tag) -> Iterator[Violation]:

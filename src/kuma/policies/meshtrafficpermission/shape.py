@@ -98,8 +98,8 @@ def _build_rbac(conf: PermissionConf, inbound: Inbound) -> http_rbac_pb2.RBAC:
 
 def _network_filter(conf: PermissionConf, inbound: Inbound) -> Filter:
     rbac = _build_rbac(conf, inbound)
-    listener = names.inbound_listener(inbound.address, inbound.port)
-    config = network_rbac_pb2.RBAC(stat_prefix=f"{names.statistic(listener)}.")
+    prefix = names.statistic(inbound.listener_name)
+    config = network_rbac_pb2.RBAC(stat_prefix=f"{prefix}.")
     # The two messages have the same four fields, and a field that is not set must stay so.
     for field in ("rules", "shadow_rules", "matcher", "shadow_matcher"):
         if rbac.HasField(field):

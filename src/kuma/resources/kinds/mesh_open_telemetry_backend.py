@@ -1,6 +1,6 @@
 """MeshOpenTelemetryBackend: an OpenTelemetry collector, described once for all policies that use it.
 
-Its status is kept by the control plane.
+Its status is kept by the control plane. Differs from Kuma: variables of kuma-dp do not count.
 Source: reference 12; Kuma, MeshOpenTelemetryBackend.
 """
 

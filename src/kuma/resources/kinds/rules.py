@@ -24,6 +24,10 @@ def is_ip(text: str) -> bool:
         return False
 
 
+def is_ipv6(text: str) -> bool:
+    return ":" in text and is_ip(text)
+
+
 def is_dns_name(text: str) -> bool:
     """Looser than RFC 1123: underscores, and a dot at the end."""
     return len(text.replace(".", "")) <= 255 and _DNS_NAME.fullmatch(text) is not None

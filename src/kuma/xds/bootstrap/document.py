@@ -18,15 +18,16 @@ from typing import Any
 import yaml
 
 from kuma.config.servers import BootstrapParams
+from kuma.plan import names
 from kuma.xds.bootstrap.facts import ProxyFacts
 from kuma.xds.bootstrap.request import BootstrapRequest
 
-_ADS = "ads_cluster"
 _VALIDATION = "cp_validation_ctx"
 _TYPE = "type.googleapis.com/"
 _LONGEST_SOCKET_PATH = 98
 """Kuma cuts names of sockets here, so that they fit in sockaddr_un; kuma-dp expects it."""
 _DELTA = "feature-delta-grpc"
+_UNIFIED_NAMES = "feature-unified-resource-naming"
 _STATS_TAGS = {
     "name": r"^grpc\.((.+)\.)",
     "status": r"^grpc.*streams_closed(_([0-9]+))",
@@ -79,6 +80,8 @@ def build_bootstrap(
     request: BootstrapRequest, params: BootstrapParams, facts: ProxyFacts, server: Server
 ) -> BootstrapAnswer:
     admin_socket = _admin_socket(request, params)
+    unified = _UNIFIED_NAMES in request.features and facts.has_only_mesh_services
+    ads = names.ads_cluster(unified=unified)
     bootstrap: dict[str, Any] = {
         "node": {
             "id": request.node_id,
@@ -97,12 +100,14 @@ def build_bootstrap(
                 "apiType": "DELTA_GRPC" if _DELTA in request.features else "GRPC",
                 "transportApiVersion": "V3",
                 "setNodeOnFirstMessageOnly": True,
-                "grpcServices": [_grpc_service(request, params, server)],
+                "grpcServices": [_grpc_service(ads, request, params, server)],
             },
         },
         "staticResources": {
             "secrets": [_validation_secret(server)],
-            "clusters": [] if _reads_token(request, server) else [_ads_cluster(params, server)],
+            "clusters": []
+            if _reads_token(request, server)
+            else [_ads_cluster(ads, params, server)],
         },
         "defaultRegexEngine": {
             "name": "envoy.regex_engines.google_re2",
@@ -183,11 +188,11 @@ def _reads_token(request: BootstrapRequest, server: Server) -> bool:
 
 
 def _grpc_service(
-    request: BootstrapRequest, params: BootstrapParams, server: Server
+    ads: str, request: BootstrapRequest, params: BootstrapParams, server: Server
 ) -> dict[str, Any]:
     if _reads_token(request, server):
         return {"googleGrpc": _google_grpc(request.dataplane_token_path, params, server)}
-    service: dict[str, Any] = {"envoyGrpc": {"clusterName": _ADS}}
+    service: dict[str, Any] = {"envoyGrpc": {"clusterName": ads}}
     if request.dataplane_token:
         token = {"key": "authorization", "value": request.dataplane_token}
         service["initialMetadata"] = [token]
@@ -232,14 +237,14 @@ def _validation_secret(server: Server) -> dict[str, Any]:
     }
 
 
-def _ads_cluster(params: BootstrapParams, server: Server) -> dict[str, Any]:
+def _ads_cluster(name: str, params: BootstrapParams, server: Server) -> dict[str, Any]:
     address = {"address": server.host, "portValue": server.port}
     endpoint = {"endpoint": {"address": {"socketAddress": address}}}
     cluster: dict[str, Any] = {
-        "name": _ADS,
+        "name": name,
         "type": "STATIC",
         "connectTimeout": _seconds(params.xds_connect_timeout),
-        "loadAssignment": {"clusterName": _ADS, "endpoints": [{"lbEndpoints": [endpoint]}]},
+        "loadAssignment": {"clusterName": name, "endpoints": [{"lbEndpoints": [endpoint]}]},
         "typedExtensionProtocolOptions": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",

@@ -1,5 +1,6 @@
 """What the mesh knows of the proxy that asks: from the document in the request, or from the store."""
 
+from dataclasses import replace
 from typing import Protocol
 
 from pydantic_core import from_json
@@ -9,7 +10,7 @@ from kuma.resources import labels as well_known
 from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
-from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
@@ -22,11 +23,12 @@ _UNKNOWN_SERVICE = "unknown"
 
 @value
 class ProxyFacts:
-    """`admin_port` 0: the default one."""
+    """`admin_port` 0: the default one. `has_only_mesh_services`: of the proxy's mesh."""
 
     service: str
     address: str
     admin_port: int = 0
+    has_only_mesh_services: bool = False
 
 
 class ProxyDirectory(Protocol):
@@ -51,7 +53,13 @@ class ReplicaProxies:
         if request.proxy_type != "dataplane":
             raise Invalid(f'proxyType: unknown proxy type "{request.proxy_type}"')
         self._replica.check_available()
-        return _facts(self._given(request) if request.dataplane_resource else self._stored(request))
+        spec = self._given(request) if request.dataplane_resource else self._stored(request)
+        return replace(_facts(spec), has_only_mesh_services=self._has_only_mesh_services(request))
+
+    def _has_only_mesh_services(self, request: BootstrapRequest) -> bool:
+        mesh = self._replica.find(ResourceKey(MESH.name, "", request.mesh))
+        spec = mesh.spec if mesh is not None else None
+        return isinstance(spec, MeshSpec) and spec.has_only_mesh_services
 
     def _stored(self, request: BootstrapRequest) -> DataplaneSpec:
         key = ResourceKey(DATAPLANE.name, request.mesh, request.name)

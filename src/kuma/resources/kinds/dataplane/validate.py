@@ -11,6 +11,8 @@ from kuma.resources.kinds.dataplane.model import (
     Gateway,
     Inbound,
     Outbound,
+    ReachableBackendRef,
+    TransparentProxying,
 )
 from kuma.resources.kinds.rules import (
     at_key,
@@ -23,11 +25,11 @@ from kuma.resources.kinds.rules import (
     protocol_hint,
 )
 from kuma.resources.kinds.unsupported import Unsupported, find_unsupported
+from kuma.resources.names import check_name
 from kuma.resources.resource import Resource
 from kuma.resources.violation import Violation, at
 
 UNSUPPORTED = (
-    Unsupported("networking.transparentProxying", "transparent proxying"),
     Unsupported("networking.gateway.type", "builtin gateways"),
     Unsupported("networking.listeners", "zone proxies"),
     Unsupported("networking.inbound[].serviceProbe", "health discovery"),
@@ -36,7 +38,6 @@ UNSUPPORTED = (
 )
 
 _BACKEND_KINDS = ("MeshExternalService", "MeshMultiZoneService", "MeshService")
-_WAITING_KINDS = ("MeshMultiZoneService",)
 _PORTLESS_KIND = "MeshExternalService"
 
 _SAME_ADDRESS = "serviceAddress and servicePort has to differ from address and port"
@@ -100,6 +101,9 @@ def _check_networking(networking: DataplaneNetworking) -> Iterator[Violation]:
         yield from at(f"inbound[{index}]", _check_inbound(inbound, networking.address))
     for index, outbound in enumerate(networking.outbound):
         yield from at(f"outbound[{index}]", _check_outbound(outbound))
+    if networking.transparent_proxying is not None:
+        found = _check_redirection(networking.transparent_proxying)
+        yield from at("transparentProxying", found)
     yield from _check_clashes(networking)
 
 
@@ -144,12 +148,37 @@ def _check_backend_ref(ref: BackendRef) -> Iterator[Violation]:
         available = ",".join(_BACKEND_KINDS)
         message = f"invalid value. Available values are: {available}"
         yield Violation("backendRef.kind", message)
-    elif ref.kind in _WAITING_KINDS:
-        yield Violation("backendRef.kind", f"is not supported by this version ({ref.kind})")
     if not ref.name and not ref.labels:
         yield Violation("backendRef", "either 'name' or 'labels' should be specified")
     if ref.kind != _PORTLESS_KIND:
         yield from check_port("backendRef.port", ref.port)
+
+
+def _check_redirection(declared: TransparentProxying) -> Iterator[Violation]:
+    ports = {
+        "redirectPortInbound": declared.redirect_port_inbound,
+        "redirectPortOutbound": declared.redirect_port_outbound,
+    }
+    for field, port in ports.items():
+        if port:  # Differs from Kuma: no port above 65535, which Envoy refuses
+            yield from check_port(field, port)
+    refs = declared.reachable_backends.refs if declared.reachable_backends else ()
+    for index, ref in enumerate(refs):
+        yield from at(f"reachableBackends.refs[{index}]", _check_reachable(ref))
+
+
+def _check_reachable(ref: ReachableBackendRef) -> Iterator[Violation]:
+    if ref.kind not in _BACKEND_KINDS:
+        available = ",".join(_BACKEND_KINDS)
+        yield Violation("kind", f"invalid value. Available values are: {available}")
+    if ref.name:
+        yield from check_name(ref.name)
+    if not ref.name and ref.namespace:
+        yield Violation("name", "name is required, when namespace is defined")
+    elif not ref.name and not ref.labels:
+        yield Violation("name", "name or labels are required")
+    if ref.name and ref.labels:
+        yield Violation("labels", "labels cannot be defined when name is specified")
 
 
 def _check_clashes(networking: DataplaneNetworking) -> Iterator[Violation]:

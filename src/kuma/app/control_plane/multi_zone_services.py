@@ -1,0 +1,108 @@
+"""Keeps in each MeshMultiZoneService which MeshServices are behind it. A job of the leader.
+
+    changes of the replica -> MeshMultiZoneServices to look at -> writer
+
+# Differs from Kuma: there all are looked through every five seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kuma.app.control_plane.agenda import Agenda
+from kuma.pipeline.matching import Matching, Place
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.conditions import Condition, ConditionStatus
+from kuma.resources.kinds.mesh_multi_zone_service import (
+    MESH_MULTI_ZONE_SERVICE,
+    MatchedMeshService,
+    MeshMultiZoneServiceStatus,
+)
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.meta import ResourceKey
+from kuma.resources.replica import Replica
+from kuma.resources.resource import AnyResource
+from kuma.resources.store import Change
+from kuma.resources.writer import Writer
+
+_NOBODY = Condition(
+    type="MeshServicesMatched",
+    status=ConditionStatus.FALSE,
+    reason="NoMatchesFound",
+    message="Selector does not match any MeshService in this zone",
+)
+
+
+class MultiZoneServiceUpkeep:
+    def __init__(self, replica: Replica, writer: Writer) -> None:
+        self._replica = replica
+        self._writer = writer
+        self._matching = Matching()
+        self._agenda = Agenda[Place]("multi-zone-services")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        stop = self._replica.subscribe(self._changed)
+        try:
+            for kind in (MESH_SERVICE, MESH_MULTI_ZONE_SERVICE):
+                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
+            await self._agenda.run(self._keep)
+        finally:
+            stop()
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.key.kind == MESH_MULTI_ZONE_SERVICE.name:
+                self._agenda.add(self._matching.changed(change))
+                self._agenda.add([(change.key.mesh, change.key.name)])
+            elif change.key.kind == MESH_SERVICE.name:
+                self._agenda.add(self._matching.changed(change))
+
+    async def _keep(self, place: Place) -> None:
+        mesh, name = place
+        found = self._replica.find(ResourceKey(MESH_MULTI_ZONE_SERVICE.name, mesh, name))
+        if found is None:
+            return
+        names = self._matching.services_of(mesh, name)
+        keys = (ResourceKey(MESH_SERVICE.name, mesh, each) for each in names)
+        services = (self._replica.find(key) for key in keys)
+        wanted = with_matched(found, [each for each in services if each is not None])
+        if wanted != found:
+            await self._writer.update(wanted)
+
+
+def with_matched(resource: AnyResource, services: Sequence[AnyResource]) -> AnyResource:
+    """The MeshMultiZoneService with these MeshServices behind it."""
+    status = resource.status
+    if not isinstance(status, MeshMultiZoneServiceStatus):
+        status = MeshMultiZoneServiceStatus()
+    matched = sorted((_matched(each) for each in services), key=_place)
+    others = [each for each in status.conditions or () if each.type != _NOBODY.type]
+    kept = {
+        "mesh_services": tuple(matched) or None,
+        "conditions": (*others, _condition(len(matched))),
+    }
+    return replace(resource, status=status.model_copy(update=kept))
+
+
+def _matched(service: AnyResource) -> MatchedMeshService:
+    return MatchedMeshService(
+        name=service.display_name,
+        namespace=service.labels.get(well_known.K8S_NAMESPACE, ""),
+        zone=service.labels.get(well_known.ZONE, ""),
+        mesh=service.mesh,
+    )
+
+
+def _place(matched: MatchedMeshService) -> tuple[str, str, str]:
+    return matched.name, matched.namespace, matched.zone
+
+
+def _condition(count: int) -> Condition:
+    if not count:
+        return _NOBODY
+    return Condition(
+        type=_NOBODY.type,
+        status=ConditionStatus.TRUE,
+        reason="MatchesFound",
+        message=f"Matched {count} MeshService(s)",
+    )

@@ -1,0 +1,104 @@
+"""What becomes of redirected traffic that is for no inbound and no outbound of the proxy.
+
+Source: reference 6.2 to 6.4 and 11; https://kuma.io/docs/2.14.x/networking/non-mesh-traffic
+"""
+
+from kuma.kit.derived import derived, shared
+from kuma.kit.slots import EMPTY, Slots
+from kuma.plan import names
+from kuma.plan.proxy import DirectAccess, InboundPassthrough, OutboundPassthrough
+from kuma.plan.tls import MutualTls, TlsMode
+from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.inbounds import receiving
+from kuma.resolve.match import matched_policies
+from kuma.resolve.redirection import BIND_OUTBOUNDS, STRICT_INBOUND_PORTS, Redirection
+from kuma.resolve.rules import proxy_rule
+from kuma.resolve.subject import Subject
+from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
+from kuma.resources.kinds.dataplane import DataplaneSpec
+
+ALL_SERVICES = "*"
+
+
+@derived
+def passed_out(
+    view: MeshView, subject: Subject, redirection: Redirection
+) -> tuple[OutboundPassthrough, ...]:
+    """Shared by the proxies of a class, as all of the sending side is."""
+    mesh, port = view.mesh(), redirection.outbound_port
+    is_open = mesh is None or mesh.spec.passthrough
+    conf = _conf(view, subject)
+    versions = redirection.versions if port else ()
+    return tuple(OutboundPassthrough(each, port, is_open, conf) for each in versions)
+
+
+def _conf(view: MeshView, subject: Subject) -> Slots:
+    slots = EMPTY
+    for placement in view.placements:
+        if placement.on_passthrough is None:
+            continue
+        policies = matched_policies(view, placement.name, subject).names
+        if (rule := proxy_rule(view, placement.name, policies)) is not None:
+            slots = slots.put(placement.on_passthrough(rule))
+    return slots
+
+
+def passed_in(
+    view: MeshView,
+    spec: DataplaneSpec,
+    subject: Subject,
+    redirection: Redirection,
+    features: tuple[str, ...],
+) -> tuple[InboundPassthrough, ...]:
+    """With strict mutual TLS only the ports of inbounds, where the proxy can keep to it: plaintext must
+    not come in beside it."""
+    port = redirection.inbound_port
+    if not port or BIND_OUTBOUNDS in features:
+        return ()
+    inbounds = spec.networking.inbound
+    behaviours = (receiving(view, subject, position) for position in range(len(inbounds)))
+    is_strict = STRICT_INBOUND_PORTS in features and any(
+        each.tls is not None and each.tls.mode is TlsMode.STRICT for each in behaviours
+    )
+    if not is_strict:
+        return tuple(InboundPassthrough(each, port) for each in redirection.versions)
+    ports = sorted({each.port for each in inbounds})
+    listened = tuple(each for each in ports if each != SERVICE_LESS_PORT)
+    closed = tuple(each for each in ports if each == SERVICE_LESS_PORT)
+    return tuple(InboundPassthrough(v, port, listened, closed) for v in redirection.versions)
+
+
+def direct_access(
+    view: MeshView, name: str, services: tuple[str, ...], taken: frozenset[tuple[str, int]]
+) -> DirectAccess:
+    """The instances of `services`, but for the proxy itself and what is at `taken`."""
+    found = _instances(view, services)
+    chosen = {(address, port) for dataplane, address, port in found if dataplane != name}
+    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view))
+
+
+@derived
+def _instances(view: MeshView, services: tuple[str, ...]) -> tuple[tuple[str, str, int], ...]:
+    wanted = view.service_names() if ALL_SERVICES in services else services
+    found = {
+        (each.dataplane, each.address, each.port)
+        for service in wanted
+        for each in view.service_inbounds(service)
+    }
+    instances: tuple[tuple[str, str, int], ...] = shared(view, tuple(sorted(found)))
+    return instances
+
+
+@derived
+def _tls_to_anybody(view: MeshView) -> MutualTls | None:
+    """Whose instance is called is not known, so it may be any of the mesh."""
+    if enabled_backend(view) is None:
+        return None
+    mesh = view.mesh_name
+    return MutualTls(
+        sni="",
+        sans=(),
+        identity_secret=names.identity_secret(mesh),
+        ca_secret=names.ca_secret(mesh),
+        san_prefixes=(f"spiffe://{mesh}/",),
+    )

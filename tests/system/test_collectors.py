@@ -1,0 +1,240 @@
+"""What MeshAccessLog over TCP and MeshOpenTelemetryBackend promise, seen by collectors."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from tests.support.mesh import HOST, until
+from tests.system.conftest import Mesh
+from tests.system.test_tracing import an_http_collector
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REF = {"kind": "MeshOpenTelemetryBackend", "labels": {"team": "core"}}
+BACKEND = {"type": "OpenTelemetry", "openTelemetry": {"backendRef": REF}}
+LOGS, SPANS = (
+    "opentelemetry.proto.collector.logs.v1.LogsService",
+    ("opentelemetry.proto.collector.trace.v1.TraceService"),
+)
+
+
+class LineSink:
+    """Takes lines over TCP. It may be closed, and opened again at the same port."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for each in self._writers:
+            each.close()
+        self._writers.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        while line := await reader.readline():
+            self.lines.append(line.decode())
+
+
+@asynccontextmanager
+async def a_sink() -> AsyncIterator[LineSink]:
+    sink = LineSink()
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+class Collector:
+    """What it was told, over gRPC."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.logs: list[ExportLogsServiceRequest] = []
+        self.spans: list[ExportTraceServiceRequest] = []
+
+
+@asynccontextmanager
+async def a_collector() -> AsyncIterator[Collector]:
+    server = grpc.aio.server()
+    collector = Collector(server.add_insecure_port(f"{HOST}:0"))
+    for service, told, request, response in (
+        (LOGS, collector.logs, ExportLogsServiceRequest, ExportLogsServiceResponse),
+        (SPANS, collector.spans, ExportTraceServiceRequest, ExportTraceServiceResponse),
+    ):
+
+        async def export(
+            asked: Any, _: Any, told: list[Any] = told, response: Any = response
+        ) -> Any:
+            told.append(asked)
+            return response()
+
+        handler = grpc.unary_unary_rpc_method_handler(
+            export,
+            request_deserializer=request.FromString,
+            response_serializer=response.SerializeToString,
+        )
+        handlers = grpc.method_handlers_generic_handler(service, {"Export": handler})
+        server.add_generic_rpc_handlers((handlers,))
+    await server.start()
+    try:
+        yield collector
+    finally:
+        await server.stop(None)
+
+
+@asynccontextmanager
+async def applied(mesh: Mesh, *documents: dict[str, Any]) -> AsyncIterator[None]:
+    """Resources for the time of a test."""
+    for each in documents:
+        await mesh.cp.put({"mesh": "default", "name": "under-test", **each})
+    try:
+        yield
+    finally:
+        for each in documents:
+            await mesh.cp.delete({"mesh": "default", "name": "under-test", **each})
+
+
+def logs_to(*backends: dict[str, Any]) -> dict[str, Any]:
+    to = [{"targetRef": {"kind": "Mesh"}, "default": {"backends": list(backends)}}]
+    return {"type": "MeshAccessLog", "spec": {"to": to}}
+
+
+def over_tcp(sink: LineSink, **form: Any) -> dict[str, Any]:
+    address = f"{HOST}:{sink.port}"
+    return {"type": "Tcp", "tcp": {"address": address, **({"format": form} if form else {})}}
+
+
+def described(port: int, **spec: Any) -> dict[str, Any]:
+    endpoint = {"address": HOST, "port": port, **spec.pop("endpoint", {})}
+    labels = {"team": "core"}
+    spec = {"endpoint": endpoint, **spec}
+    return {"type": "MeshOpenTelemetryBackend", "labels": labels, "spec": spec}
+
+
+async def test_a_sink_gets_lines_and_objects_until_the_policy_is_removed(mesh: Mesh) -> None:
+    plain = "%KUMA_SOURCE_SERVICE% -> %KUMA_DESTINATION_SERVICE% in %KUMA_MESH%: %RESPONSE_CODE%"
+    fields = [
+        {"key": "to", "value": "%KUMA_DESTINATION_SERVICE%"},
+        {"key": "code", "value": "%RESPONSE_CODE%"},
+    ]
+    async with a_sink() as text, a_sink() as objects, a_sink() as default:
+
+        async def called() -> bool:
+            await mesh.get("/logged")
+            return all(sink.lines for sink in (text, objects, default))
+
+        policy = logs_to(
+            over_tcp(text, type="Plain", plain=plain),
+            over_tcp(objects, type="Json", json=fields),
+            over_tcp(default),
+        )
+        async with applied(mesh, policy):
+            await until(called, bool, within=30)
+
+        assert set(text.lines) == {"client -> api in default: 200\n"}
+        assert json.loads(objects.lines[0]) == {"to": "api", "code": 200}
+        assert 'default "GET /logged HTTP/1.1" 200' in default.lines[0]
+
+        async def is_quiet() -> bool:
+            """Envoy writes what it holds every second, so what is new comes with a sink's own."""
+            before = len(text.lines)
+            async with a_sink() as other, applied(mesh, logs_to(over_tcp(other))):
+
+                async def seen() -> bool:
+                    await mesh.get()
+                    return bool(other.lines)
+
+                await until(seen, bool, within=30)
+            return len(text.lines) == before
+
+        await until(is_quiet, bool, within=40)
+
+
+async def test_a_sink_that_restarts_gets_what_happened_meanwhile(mesh: Mesh) -> None:
+    async with (
+        a_sink() as sink,
+        applied(mesh, logs_to(over_tcp(sink, type="Plain", plain="%REQ(:PATH)%"))),
+    ):
+
+        async def seen(path: str) -> bool:
+            await mesh.get(path)
+            return f"{path}\n" in sink.lines
+
+        await until(lambda: seen("/before"), bool, within=30)
+        await sink.close()
+        assert (await mesh.get("/meanwhile")).is_success
+        await sink.open()
+        await until(lambda: seen("/after"), bool, within=30)
+        assert "/meanwhile\n" in sink.lines
+
+
+async def test_a_change_of_the_backend_moves_logs_and_spans_of_policies(mesh: Mesh) -> None:
+    trace = {"type": "MeshTrace", "spec": {"default": {"backends": [BACKEND]}}}
+    async with a_collector() as first, a_collector() as second:
+
+        async def told(collector: Collector) -> bool:
+            await mesh.get()
+            return bool(collector.logs and collector.spans)
+
+        async with applied(mesh, logs_to(BACKEND), trace):
+            async with applied(mesh, described(first.port)):
+                await until(lambda: told(first), bool, within=30)
+                await mesh.cp.put(
+                    {"mesh": "default", "name": "under-test", **described(second.port)}
+                )
+                await until(lambda: told(second), bool, within=30)
+
+            async def is_quiet() -> bool:
+                first.spans.clear()
+                second.spans.clear()
+                headers = (await mesh.get()).json()["headers"]
+                return "traceparent" not in headers
+
+            await until(is_quiet, bool, within=30)
+
+    (resource, *_) = second.logs[0].resource_logs
+    about = {each.key: each.value.string_value for each in resource.resource.attributes}
+    assert about["kuma.mesh"] == "default"
+
+
+async def test_a_backend_of_protocol_http_gets_logs_and_spans(mesh: Mesh) -> None:
+    trace = {"type": "MeshTrace", "spec": {"default": {"backends": [BACKEND]}}}
+    async with an_http_collector() as collector:
+        backend = described(collector.port, protocol="http", endpoint={"path": "/otlp"})
+        async with applied(mesh, backend, logs_to(BACKEND), trace):
+
+            async def paths() -> set[str]:
+                await mesh.get()
+                return {path for path, _ in collector.reports}
+
+            await until(paths, {"/otlp/v1/logs", "/otlp/v1/traces"}.__eq__, within=30)
+
+    logs = [body for path, body in collector.reports if path == "/otlp/v1/logs"]
+    (resource, *_) = ExportLogsServiceRequest.FromString(logs[0]).resource_logs
+    about = {each.key: each.value.string_value for each in resource.resource.attributes}
+    assert about["kuma.mesh"] == "default"
+    spans = [body for path, body in collector.reports if path == "/otlp/v1/traces"]
+    assert ExportTraceServiceRequest.FromString(spans[0]).resource_spans
