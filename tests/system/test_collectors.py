@@ -191,6 +191,13 @@ async def test_a_sink_that_restarts_gets_what_happened_meanwhile(mesh: Mesh) -> 
         assert "/meanwhile\n" in sink.lines
 
 
+async def resolved(mesh: Mesh) -> str:
+    """What the status of the MeshTrace says of its references."""
+    policy = (await mesh.cp.rest.get("/meshes/default/meshtraces/under-test")).json()
+    conditions = policy.get("status", {}).get("conditions", [])
+    return next((str(each["status"]) for each in conditions), "")
+
+
 async def test_a_change_of_the_backend_moves_logs_and_spans_of_policies(mesh: Mesh) -> None:
     trace = {"type": "MeshTrace", "spec": {"default": {"backends": [BACKEND]}}}
     async with a_collector() as first, a_collector() as second:
@@ -200,7 +207,9 @@ async def test_a_change_of_the_backend_moves_logs_and_spans_of_policies(mesh: Me
             return bool(collector.logs and collector.spans)
 
         async with applied(mesh, logs_to(BACKEND), trace):
+            await until(lambda: resolved(mesh), "False".__eq__)
             async with applied(mesh, described(first.port)):
+                await until(lambda: resolved(mesh), "True".__eq__)
                 await until(lambda: told(first), bool, within=30)
                 await mesh.cp.put(
                     {"mesh": "default", "name": "under-test", **described(second.port)}

@@ -25,6 +25,7 @@ from kuma.api.connection import Deadlines
 from kuma.api.dependencies import ApiDependencies
 from kuma.api.ports import InstanceFacts
 from kuma.api.serve import ApiServer, Listener
+from kuma.app.control_plane.backend_refs import BackendRefConditions
 from kuma.app.control_plane.checks import CHECKS
 from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
@@ -358,6 +359,7 @@ class ControlPlane:
             jobs.create_task(VipAllocation(self.replica, self._writer, ranges).run())
             jobs.create_task(Cleanup(self.replica, self._writer, self.clock, age=age).run())
             jobs.create_task(left_open.run())
+            jobs.create_task(BackendRefConditions(self.replica, self._writer, REGISTRY).run())
 
     async def _until_defaults_exist(self, led: asyncio.Event) -> None:
         """They exist once this instance has led, or if another one made them."""

@@ -1,0 +1,150 @@
+"""The status of policies says whether the backends that they name exist, without end or delay."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest_asyncio
+
+from kuma.app.control_plane.backend_refs import BackendRefConditions
+from kuma.policies.catalogue import REGISTRY
+from kuma.resources.kinds.conditions import ConditionsStatus
+from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
+from kuma.resources.meta import ResourceKey
+from kuma.resources.resource import AnyResource
+from tests.pipeline.conftest import Site
+from tests.support.builders import a_mesh, a_resource
+
+MOTB = MESH_OPEN_TELEMETRY_BACKEND.name
+
+
+class Job:
+    """The job at work, and what a test does around it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.writes = 0
+        self._news = asyncio.Event()
+        site.replica.subscribe(self._noticed)
+        job = BackendRefConditions(site.replica, site.writer, REGISTRY)
+        self._task = asyncio.create_task(job.run())
+
+    def _noticed(self, changes: Any) -> None:
+        self.writes += len(changes)
+        self._news.set()
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def conditions(self, kind: str, name: str) -> list[tuple[str, str, str, str]]:
+        found = self.site.replica.find(ResourceKey(kind, "default", name))
+        status = found.status if found is not None else None
+        known = status.conditions if isinstance(status, ConditionsStatus) else None
+        return [(c.type, c.status.value, c.reason, c.message) for c in known or ()]
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+
+def a_backend(name: str = "main", **labels: str) -> AnyResource:
+    return a_resource(MESH_OPEN_TELEMETRY_BACKEND, name, {}, labels=labels)
+
+
+def otel(**labels: str) -> dict[str, Any]:
+    ref = {"kind": MOTB, "labels": labels}
+    return {"type": "OpenTelemetry", "openTelemetry": {"backendRef": ref}}
+
+
+def a_trace(*backends: dict[str, Any]) -> AnyResource:
+    spec = {"default": {"backends": list(backends)}}
+    return a_resource(REGISTRY.kind("MeshTrace"), "spans", spec)
+
+
+def a_log(*backends: dict[str, Any]) -> AnyResource:
+    spec = {"rules": [{"default": {"backends": [each]}} for each in backends]}
+    return a_resource(REGISTRY.kind("MeshAccessLog"), "logs", spec)
+
+
+@pytest_asyncio.fixture
+async def job(site: Site) -> AsyncIterator[Job]:
+    await site.writer.put(a_mesh())
+    job = Job(site)
+    yield job
+    await job.stop()
+
+
+RESOLVED = (
+    "BackendRefsResolved",
+    "True",
+    "AllBackendRefsResolved",
+    "All MeshOpenTelemetryBackend references are resolved",
+)
+
+
+async def test_a_policy_says_what_is_missing_until_it_is_there(job: Job) -> None:
+    put = job.site.writer.put
+    await put(a_trace(otel(team="x")))
+    missing = (
+        "BackendRefsResolved",
+        "False",
+        "UnresolvedBackendRefs",
+        "Unresolved MeshOpenTelemetryBackend references: labels:team=x",
+    )
+    await job.until(lambda: job.conditions("MeshTrace", "spans") == [missing])
+
+    await put(a_backend(team="x"))
+    await job.until(lambda: job.conditions("MeshTrace", "spans") == [RESOLVED])
+    count = ("ReferencedByPolicies", "True", "Referenced", "Referenced by 1 policy backend(s)")
+    await job.until(lambda: job.conditions(MOTB, "main") == [count])
+
+    await job.site.writer.delete(a_backend().key)
+    await job.until(lambda: job.conditions("MeshTrace", "spans") == [missing])
+
+
+async def test_a_backend_counts_who_names_it(job: Job) -> None:
+    put = job.site.writer.put
+    await put(a_backend(team="x", tier="gold"))
+    nobody = (
+        "ReferencedByPolicies",
+        "False",
+        "NotReferenced",
+        "Not referenced by any observability policy",
+    )
+    await job.until(lambda: job.conditions(MOTB, "main") == [nobody])
+    await put(a_log(otel(team="x"), otel(tier="gold")))
+    await put(a_trace(otel(team="x")))
+    count = ("ReferencedByPolicies", "True", "Referenced", "Referenced by 3 policy backend(s)")
+    await job.until(lambda: job.conditions(MOTB, "main") == [count])
+
+
+async def test_a_policy_without_references_has_no_condition_unless_it_had_one(job: Job) -> None:
+    put = job.site.writer.put
+    file = {"type": "File", "file": {"path": "/tmp/log"}}
+    await put(a_log(file))
+    await put(a_trace(otel(team="x")))
+    await job.until(lambda: job.conditions("MeshTrace", "spans"))
+    assert job.conditions("MeshAccessLog", "logs") == []
+
+    await put(a_trace())
+    nothing = (*RESOLVED[:3], "No MeshOpenTelemetryBackend references configured")
+    await job.until(lambda: job.conditions("MeshTrace", "spans") == [nothing])
+
+
+async def test_what_is_told_already_is_not_written_again(job: Job) -> None:
+    put = job.site.writer.put
+    await put(a_backend(team="x"))
+    await put(a_trace(otel(team="x")))
+    await job.until(lambda: job.conditions("MeshTrace", "spans") == [RESOLVED])
+    await job.until(lambda: job.conditions(MOTB, "main")[0][1] == "True")
+    before = job.writes
+    await put(a_backend(team="x"))  # nothing new
+    await put(a_log(otel(team="x")))  # the next round, which looks at all of the mesh
+    await job.until(lambda: job.conditions("MeshAccessLog", "logs") == [RESOLVED])
+    await job.until(lambda: "by 2 policy" in job.conditions(MOTB, "main")[0][3])
+    assert job.writes - before == 3  # the policy, its status, that of the backend
