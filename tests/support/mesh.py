@@ -128,6 +128,7 @@ class ControlPlane:
             "GlobalSecret": "global-secrets",
             "MeshRetry": "meshretries",
             "MeshTLS": "meshtlses",
+            "MeshIdentity": "meshidentities",
         }
         path = paths.get(document["type"], document["type"].lower() + "s")
         if "mesh" not in document:
@@ -162,7 +163,9 @@ class ControlPlane:
         resource = self.directory / f"{name}.json"
         resource.write_text(json.dumps(document))
         token_file = self.directory / f"{name}.token"
-        token_file.write_text(await self.token(name, mesh) if token is None else token)
+        workload = document.get("labels", {}).get("kuma.io/workload")
+        bound = {"workload": workload} if workload else {}
+        token_file.write_text(await self.token(name, mesh, **bound) if token is None else token)
         async with running(
             f"kuma-dp {name}",
             "kuma-dp", "run",
@@ -191,13 +194,14 @@ class ControlPlane:
         protocol: str = "http",
         app_port: int = 0,
         inbounds: Sequence[Served] = (),
-        outbounds: Mapping[str, str | Mapping[str, str]] | None = None,
+        outbounds: Mapping[str, str | Mapping[str, Any]] | None = None,
         tags: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         mesh: str = "default",
         env: Mapping[str, str] | None = None,
     ) -> AsyncIterator["Sidecar"]:
         """A kuma-dp that listens, for `inbounds`, or for one of `service` that serves `app_port`;
-        `outbounds` names the services it calls."""
+        `outbounds` names the services it calls, by tags or with a reference, which has a `kind`."""
         served = inbounds or (Served(service or name, app_port, protocol, tags or {}),)
         wanted = {
             key: {"kuma.io/service": target} if isinstance(target, str) else dict(target)
@@ -210,11 +214,15 @@ class ControlPlane:
             "type": "Dataplane",
             "mesh": mesh,
             "name": name,
+            "labels": dict(labels or {}),
             "networking": {
                 "address": HOST,
                 "admin": {"port": admin},
                 "inbound": [each.to_json(listening[each.service]) for each in served],
-                "outbound": [{"port": ports[key], "tags": tags} for key, tags in wanted.items()],
+                "outbound": [
+                    {"port": ports[key], "backendRef" if "kind" in target else "tags": target}
+                    for key, target in wanted.items()
+                ],
             },
         }
         env = {"KUMA_READINESS_PORT": str(readiness), **(env or {})}

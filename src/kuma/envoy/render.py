@@ -113,6 +113,10 @@ class Renderer:
         """A secret with the CAs, in PEM, that others are verified against."""
         return as_resource(TypeUrl.SECRET, name, secret.build_ca(name, ca=ca))
 
+    def trust(self, name: str, *, domains: Sequence[tuple[str, bytes]]) -> EnvoyResource:
+        """A secret with the CAs, in PEM, of each trust domain."""
+        return as_resource(TypeUrl.SECRET, name, secret.build_trust(name, domains=domains))
+
     def finish(self, made: Made, conf: Slots) -> Finished:
         """`conf` is that of the whole plan; without one nothing needs finishing."""
         return self._finish((made,), conf)

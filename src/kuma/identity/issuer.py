@@ -50,6 +50,16 @@ class Subject:
 
 
 @value
+class Workload:
+    """Who a proxy is by its MeshIdentity: one SPIFFE ID, and nothing else."""
+
+    spiffe_id: str
+
+    def uris(self) -> tuple[str, ...]:
+        return (self.spiffe_id,)
+
+
+@value
 class WorkloadCertificate:
     """`chain_pem` is the certificate and what leads from it to the root, if the CA is not the root.
     `not_before` lies `CLOCK_SKEW` before the moment of issue."""
@@ -81,7 +91,7 @@ def workload_subject(
 
 def issue(
     authority: CertificateAuthority,
-    subject: Subject,
+    subject: Subject | Workload,
     *,
     clock: Clock,
     lifetime: timedelta = DEFAULT_LIFETIME,
@@ -110,7 +120,7 @@ def _sign(
     authority: CertificateAuthority,
     key: ec.EllipticCurvePrivateKey,
     *,
-    subject: Subject,
+    subject: Subject | Workload,
     not_before: datetime,
     not_after: datetime,
 ) -> x509.Certificate:

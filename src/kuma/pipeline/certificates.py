@@ -11,12 +11,12 @@ import asyncio
 import heapq
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter
 
-from kuma.identity.issuer import Subject, WorkloadCertificate, issue, renew_at
+from kuma.identity.issuer import Subject, Workload, WorkloadCertificate, issue, renew_at
 from kuma.identity.key_pair import CertificateAuthority
 from kuma.kit.clock import Clock
 from kuma.kit.incremental import Engine
@@ -29,18 +29,20 @@ ISSUED = Counter("cert_generation", "Certificates issued to proxies.", ["mesh"])
 FAILED = Counter("cert_generation_failures", "Certificates that could not be issued.", ["mesh"])
 
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 _SLACK = 100
 """Dates that were replaced and may stay among the others, besides as many as there are proxies."""
 
 
 @value
 class Wanted:
-    """What a proxy's certificate must say, and which backend must have signed it. `root_pem` is
-    part of it, so that a new root means a new certificate."""
+    """What a proxy's certificate must say, and which backend must have signed it: one of the mesh by
+    its name, a MeshIdentity by its KRI. `root_pem` is part of it, so that a new root means a new
+    certificate."""
 
     backend: str
     root_pem: bytes
-    subject: Subject
+    subject: Subject | Workload
     lifetime: timedelta
 
 
@@ -91,9 +93,16 @@ class Certificates:
         return found
 
     def ensure(
-        self, key: ProxyKey, wanted: Wanted | None, authority: Callable[[], CertificateAuthority]
+        self,
+        key: ProxyKey,
+        wanted: Wanted | None,
+        authority: Callable[[], CertificateAuthority],
+        *,
+        not_before: datetime | None = None,
     ) -> bool:
-        """Issue a certificate if the proxy has none that is wanted; whether there is a new one."""
+        """Issue a certificate if the proxy has none that is wanted; whether there is a new one.
+        Until `not_before` (`NEVER`: until there is another) the proxy keeps the one that it has:
+        others do not trust the authority yet."""
         held = self.find(key)
         if wanted is None:
             if held is not None:
@@ -104,6 +113,10 @@ class Certificates:
             return False
         retry_at = self._not_before.get(key)
         if retry_at is not None and self._clock.now() < retry_at:
+            return False
+        if held is not None and not_before is not None and self._clock.now() < not_before:
+            if not_before != NEVER:
+                self._schedule(not_before, key)
             return False
         return self._issue(key, wanted, authority)
 

@@ -9,29 +9,33 @@ forgotten with its last reader. Proxies that send alike share the whole layer, s
 for each of them does not grow with the number of their outbounds.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any, TypeVar
 
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, Named, Snapshot, TypeUrl, layered
-from kuma.identity import builtin
-from kuma.identity.errors import IdentityError, NoIdentity
-from kuma.identity.issuer import DEFAULT_LIFETIME, workload_subject
-from kuma.identity.key_pair import CertificateAuthority, KeyPair, load_authority
-from kuma.identity.provided import load_provided
-from kuma.identity.secret_source import new_secret
-from kuma.kit.derived import derived
+from kuma.identity.key_pair import CertificateAuthority
 from kuma.kit.incremental import Engine
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.pipeline.certificates import Issued, Wanted, certificate_input
+from kuma.pipeline.credentials import (
+    Trusted,
+    identity_authority,
+    identity_of_proxy,
+    mesh_authority,
+    trust,
+    trusted_from,
+    wanted_certificate,
+)
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
+from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet
 from kuma.plan.proxy import (
     Admin,
@@ -47,26 +51,24 @@ from kuma.plan.proxy import (
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import Sender, conf_of, identity, received_by, sender_of
+from kuma.resolve.proxy import Sender, conf_of, received_by, sender_of
+from kuma.resolve.proxy_identity import identity
 from kuma.resolve.view import MeshView
-from kuma.resources.kinds.mesh import CertificateAuthorityBackend
-from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
-from kuma.resources.meta import ResourceKey
-from kuma.resources.resource import AnyResource
 
 T = TypeVar("T")
 Rendered = tuple[EnvoyResource, ...]
 SHARED = (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE)
 """Types of which proxies that send alike share a layer."""
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @value
 class Outcome:
-    """`wanted`: the certificate that the proxy should have, None if it needs none."""
+    """`wanted`: the certificate that the proxy should have, None if it needs none. `not_before`: the
+    time from which all trust the authority that signs it; None: they do."""
 
     snapshot: Snapshot
     wanted: Wanted | None
+    not_before: datetime | None = None
 
 
 class Compiler:
@@ -96,7 +98,8 @@ class Compiler:
                 Compiler._shared, self, view, sender, traits.system_ca_path
             )
             snapshot = _over(own, shared)
-        return Outcome(snapshot, wanted_certificate(view, key.name))
+        wanted = wanted_certificate(view, key.name)
+        return Outcome(snapshot, wanted, trusted_from(view, key.name))
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
         """Makes anew, part by part, what a proxy shares with others and what is out of date: work that
@@ -136,9 +139,11 @@ class Compiler:
         finished = [*self._finish(view, sender.conf, made), self._added(view, sender.conf, ca_path)]
         return tuple(dict.fromkeys(each for found in finished for each in found.problems))
 
-    def authority(self, mesh: str) -> CertificateAuthority:
-        """Raises IdentityError."""
-        return _authority(self._view_of(mesh))
+    def authority(self, key: ProxyKey) -> CertificateAuthority:
+        """The one that signs the certificate of a proxy. Raises IdentityError."""
+        view = self._view_of(key.mesh)
+        known = identity_of_proxy(view, key.name)
+        return mesh_authority(view) if known is None else identity_authority(view, known.name)
 
     def _own(self, key: ProxyKey) -> Snapshot:
         """The query of what is the proxy's alone."""
@@ -184,10 +189,9 @@ class Compiler:
         if received.direct is not None:
             rendered = self._render(view, _render_direct, received.direct)
             yield from _for(Purpose.DIRECT_ACCESS, rendered)
-        known = identity(view) if view.dataplane(name) is not None else None
-        known = named_identity(view, known, is_unified(view, traits.features))
-        if known is not None and (bundle := trust_bundle(view)) is not None:
-            rendered = self._render(view, _render_ca, known.ca_secret, bundle)
+        known = named_identity(view, identity(view, name), is_unified(view, traits.features))
+        if known is not None and (trusted := trust(view)):
+            rendered = self._render(view, _render_trust, known.ca_secret, trusted)
             yield from _for(Purpose.SECRETS, rendered)
             if issued is not None:
                 yield Made(Purpose.SECRETS, self._certificate(known, issued))
@@ -279,84 +283,6 @@ def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
     )
 
 
-@derived
-def wanted_certificate(view: MeshView, name: str) -> Wanted | None:
-    """None without mutual TLS, without a Dataplane, or for one that has no identity. A CA that is
-    missing or broken still gives a wish, with an empty root, so that issuing fails where it is
-    retried and told."""
-    dataplane, backend = view.dataplane(name), enabled_backend(view)
-    if dataplane is None or backend is None:
-        return None
-    tag_sets = dataplane.spec.tag_sets()
-    try:
-        subject = workload_subject(view.mesh_name, tag_sets, labels=dataplane.labels)
-    except NoIdentity:
-        return None
-    rotation = backend.dp_cert.rotation if backend.dp_cert else None
-    lifetime = parse_expiration(rotation.expiration) if rotation and rotation.expiration else None
-    return Wanted(
-        backend=backend.name,
-        root_pem=trust_bundle(view) or b"",
-        subject=subject,
-        lifetime=lifetime or DEFAULT_LIFETIME,
-    )
-
-
-@derived
-def enabled_backend(view: MeshView) -> CertificateAuthorityBackend | None:
-    """The CA backend of the mesh that is in force; None without mutual TLS."""
-    mesh = view.mesh()
-    mtls = mesh.spec.mtls if mesh is not None else None
-    if mtls is None or not mtls.enabled_backend:
-        return None
-    found = (each for each in mtls.backends if each.name == mtls.enabled_backend)
-    backend: CertificateAuthorityBackend | None = next(found, None)
-    return backend
-
-
-@derived
-def trust_bundle(view: MeshView) -> bytes | None:
-    """What the proxies of the mesh trust, in PEM; None while there is no usable CA."""
-    try:
-        return _authority(view).bundle_pem
-    except IdentityError:
-        return None
-
-
-@derived
-def _authority(view: MeshView) -> CertificateAuthority:
-    """Raises IdentityError."""
-    backend = enabled_backend(view)
-    if backend is None:
-        raise NoIdentity(f'mesh "{view.mesh_name}" has no CA backend in force')
-    return load_authority(_key_pair(view, backend))
-
-
-def _key_pair(view: MeshView, backend: CertificateAuthorityBackend) -> KeyPair:
-    mesh = view.mesh_name
-    if backend.type == PROVIDED:
-        return load_provided(backend.provided_conf(), mesh=mesh, secrets=_SecretsOf(view))
-    names = builtin.cert_secret_key(mesh, backend.name), builtin.key_secret_key(mesh, backend.name)
-    cert, key = (view.secret(each.name) for each in names)
-    if cert is None or key is None:
-        raise NoIdentity(f'the secrets of the CA backend "{backend.name}" are missing')
-    return KeyPair(cert.reveal, key)
-
-
-class _SecretsOf:
-    """The secrets of a view's mesh, in the form in which identities read them."""
-
-    def __init__(self, view: MeshView) -> None:
-        self._view = view
-
-    def find(self, key: ResourceKey) -> AnyResource | None:
-        data = self._view.secret(key.name) if key.mesh == self._view.mesh_name else None
-        return None if data is None else new_secret(key, data.reveal, now=_LONG_AGO)
-
-    def list(self, kind: str, mesh: str | None = None) -> Sequence[AnyResource]:
-        return ()
-
-
 def _for(purpose: Purpose, resources: Rendered) -> Iterator[Made]:
     return (Made(purpose, each) for each in resources)
 
@@ -407,5 +333,7 @@ def _render_admin(renderer: Renderer, admin: Admin) -> Rendered:
     return renderer.admin(admin)
 
 
-def _render_ca(renderer: Renderer, name: str, bundle: bytes) -> Rendered:
-    return (renderer.ca(name, ca=bundle),)
+def _render_trust(renderer: Renderer, name: str, trusted: Trusted) -> Rendered:
+    if name == names.TRUST_BUNDLE:
+        return (renderer.trust(name, domains=trusted),)
+    return (renderer.ca(name, ca=b"".join(bundle for _, bundle in trusted)),)

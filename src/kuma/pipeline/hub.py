@@ -21,10 +21,12 @@ from kuma.pipeline.insights import Tracker
 from kuma.pipeline.joining import Joining
 from kuma.pipeline.registration import Registrar, not_ready
 from kuma.pipeline.traits import traits_input, traits_of
+from kuma.pipeline.workloads import missing_workload
 from kuma.resources.codec import parse_document
 from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import EnvoyVersion, KumaDpVersion, Version
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
@@ -100,7 +102,9 @@ class Hub:
         tracker: Tracker,
         registrar: Registrar,
         authenticate: Authenticator,
+        zone: str = "",
     ) -> None:
+        self._zone = zone
         self._engine = engine
         self._replica = replica
         self._registry = registry
@@ -136,6 +140,8 @@ class Hub:
             )
         token = _bearer(credential)
         self._check(token, dataplane, existing)
+        if missing := missing_workload(self._replica, dataplane, self._zone):
+            raise ProxyRefused("invalid_argument", missing)
         stream = _Stream(self, key, token, refuse, brings_dataplane=brought is not None)
         if brought is None:
             self._attach(stream, node, sink)
@@ -230,13 +236,16 @@ class Hub:
         return cast("Dataplane | None", found)
 
     def _recheck(self, changes: Sequence[Change]) -> None:
-        """A changed Dataplane or a changed secret (a revocation, a signing key) may end streams."""
+        """A changed Dataplane, a changed secret (a revocation, a signing key) or a MeshIdentity that
+        makes identities of what the token does not prove may end streams."""
         keys: dict[ProxyKey, None] = {}
         for change in changes:
             if change.key.kind == DATAPLANE.name and change.resource is not None:
                 keys[ProxyKey(change.key.mesh, change.key.name)] = None
             elif change.key.kind == GLOBAL_SECRET.name or _is_signing_key(change.key):
                 keys |= dict.fromkeys(self._streams)
+            elif change.key.kind == MESH_IDENTITY.name:
+                keys |= dict.fromkeys(e for e in self._streams if e.mesh == change.key.mesh)
         for key in keys:
             if (dataplane := self._find(key)) is not None:
                 self._recheck_streams(key, dataplane)

@@ -30,9 +30,11 @@ from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneI
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
 from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.kinds.mesh_trust import MESH_TRUST
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource, Resource
@@ -42,8 +44,9 @@ from kuma.resources.virtual_outbounds import Entry, entries_of, mesh_of_config
 Service = tuple[str, str]
 """(mesh, service)"""
 
+_IDENTITY = f"kri_{MESH_IDENTITY.short}_"
 _SERVICES = frozenset({MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
-_BY_KIND = frozenset({MESH_OPEN_TELEMETRY_BACKEND.name})
+_BY_KIND = frozenset({MESH_OPEN_TELEMETRY_BACKEND.name, MESH_IDENTITY.name, MESH_TRUST.name})
 _WITH_MATCHES = frozenset({MESH_SERVICE.name, MESH_MULTI_ZONE_SERVICE.name})
 _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 
@@ -247,20 +250,24 @@ class _Readiness:
     def _update(self, service: Service) -> None:
         mesh, _ = service
         backend = self._backend.get(mesh, "")
-        if not backend:
+        known = [
+            self._issued[mesh, name]
+            for name in self._proxies_of[service]
+            if (mesh, name) in self._issued
+        ]
+        if not backend and not any(map(_is_identity, known)):
             self._ready_under.pop(service, None)
         elif self._ready_under.get(service) != backend:
-            known = [
-                self._issued[mesh, name]
-                for name in self._proxies_of[service]
-                if (mesh, name) in self._issued
-            ]
-            if known and all(issued == backend for issued in known):
+            if known and all(issued == backend or _is_identity(issued) for issued in known):
                 self._ready_under[service] = backend
             else:
                 self._ready_under.pop(service, None)
         ready = service in self._ready_under
         self._engine.set(tls_ready_input(*service), ready or None)
+
+
+def _is_identity(issued_backend: str) -> bool:
+    return issued_backend.startswith(_IDENTITY)
 
 
 def _put(held: dict[str, Any], name: str, found: Any) -> None:

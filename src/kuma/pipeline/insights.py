@@ -20,8 +20,9 @@ from typing import Any
 import structlog
 
 from kuma.envoy.snapshot import TypeUrl
+from kuma.identity.issuer import Workload
 from kuma.kit.clock import Clock
-from kuma.pipeline.certificates import Issued
+from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.subscription import Subscription
 from kuma.resources.errors import ResourceError, Unavailable
@@ -32,6 +33,8 @@ from kuma.resources.kinds.dataplane_insight import (
     DataplaneInsightSpec,
     DiscoverySubscription,
 )
+from kuma.resources.kinds.mesh_trust import MESH_TRUST
+from kuma.resources.kri import kri_of
 from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
@@ -139,9 +142,15 @@ class Tracker:
             last_certificate_regeneration=certificate.issued_at,
             certificate_regenerations=issued.generation,
             issued_backend=issued.wanted.backend,
-            supported_backends=(issued.wanted.backend,),
+            supported_backends=self._supported(key.mesh, issued.wanted),
         )
         self._mark(key, urgent=True)
+
+    def _supported(self, mesh: str, wanted: Wanted) -> tuple[str, ...]:
+        """With a MeshIdentity these are the MeshTrusts of the mesh."""
+        if isinstance(wanted.subject, Workload):
+            return tuple(sorted(str(kri_of(each)) for each in self._replica.list(MESH_TRUST, mesh)))
+        return (wanted.backend,)
 
     async def run(self) -> None:
         """Until cancelled."""

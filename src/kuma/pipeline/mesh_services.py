@@ -11,6 +11,7 @@ from dataclasses import replace
 from kuma.kit.value import value
 from kuma.plan.protocol import parse_protocol
 from kuma.resolve.view import Member
+from kuma.resolve.workload_identity import Known, announced_ids, best_match
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DataplaneInsightSpec
 from kuma.resources.kinds.mesh import MeshSpec
@@ -68,16 +69,29 @@ def _ports(service: str, dataplane: Resource[DataplaneSpec]) -> Ports:
 
 @value
 class Proxy:
-    """A Dataplane behind a MeshService, with what is known of its connection."""
+    """A Dataplane behind a MeshService, with what is known of its connection. `has_identity`: it has
+    a MeshIdentity; `spiffe_ids` are those that it has or may get soon."""
 
     member: Member
     is_online: bool = False
     has_certificate: bool = False
+    has_identity: bool = False
+    spiffe_ids: tuple[str, ...] = ()
 
 
-def as_proxy(member: Member, insight: DataplaneInsightSpec | None) -> Proxy:
+def as_proxy(
+    member: Member, insight: DataplaneInsightSpec | None, identities: tuple[Known, ...] = ()
+) -> Proxy:
     issued = insight.mtls.issued_backend if insight is not None and insight.mtls else ""
-    return Proxy(member, insight is not None and insight.is_online, bool(issued))
+    labels = dict(member.labels)
+    best = best_match(identities, labels)
+    return Proxy(
+        member,
+        is_online=insight is not None and insight.is_online,
+        has_certificate=bool(issued),
+        has_identity=best is not None and best.is_ready,
+        spiffe_ids=announced_ids(identities, labels),
+    )
 
 
 def with_state(
@@ -88,9 +102,15 @@ def with_state(
     before = before or MeshServiceStatus()
     healthy = sum(_is_healthy(resource.spec, each.member) for each in proxies)
     state = ServiceState.AVAILABLE if healthy else ServiceState.UNAVAILABLE
-    services = sorted({name for each in proxies for name in each.member.services})
+    services = {name for each in proxies for name in each.member.services}
+    spiffe_ids = {name for each in proxies for name in each.spiffe_ids}
     identities = tuple(
-        ServiceIdentity(type=IdentityType.SERVICE_TAG, value=each) for each in services
+        ServiceIdentity(type=kind, value=each)
+        for kind, found in (
+            (IdentityType.SERVICE_TAG, services),
+            (IdentityType.SPIFFE_ID, spiffe_ids),
+        )
+        for each in sorted(found)
     )
     counts = ProxyCounts(
         connected=sum(each.is_online for each in proxies) or None,
@@ -107,13 +127,20 @@ def with_state(
 
 
 def _tls(before: ServiceTls, mesh: MeshSpec, proxies: Sequence[Proxy]) -> ServiceTls:
-    """Once ready it stays so while mutual TLS is on: a proxy gets its certificate before it listens,
-    so a new one must not turn its callers back to plaintext."""
-    if mesh.enabled_backend is None:
+    """Once ready it stays so while all have somebody who issues certificates: a proxy gets its own
+    before it listens, so a new one must not turn its callers back to plaintext.
+
+    # Differs from Kuma: proxies with a MeshIdentity count once they have their certificates, not at
+    once; and a service is not ready any more when one of its proxies has lost its identity.
+    """
+    if mesh.enabled_backend is None and not all(each.has_identity for each in proxies):
         return ServiceTls(status=TlsStatus.NOT_READY)
-    if before.status is TlsStatus.READY or all(each.has_certificate for each in proxies):
-        return ServiceTls(status=TlsStatus.READY)
-    return ServiceTls(status=TlsStatus.NOT_READY)
+    if before.status is TlsStatus.READY:
+        return before
+    if mesh.enabled_backend is None and not proxies:
+        return ServiceTls(status=TlsStatus.NOT_READY)
+    is_ready = all(each.has_certificate for each in proxies)
+    return ServiceTls(status=TlsStatus.READY if is_ready else TlsStatus.NOT_READY)
 
 
 def _is_healthy(spec: MeshServiceSpec, member: Member) -> bool:

@@ -14,6 +14,7 @@ ADMIN = "kuma:envoy:admin"
 ADMIN_IDENTITY = "admin_cert:secret"
 ADMIN_CA = "admin_ca:secret"
 READINESS = "kuma:readiness"
+TRUST_BUNDLE = "system_trust_bundle"
 NO_DESTINATION = "self_transparentproxy_no_destination_inbound"
 DIRECT_ACCESS = "direct_access"
 

@@ -12,6 +12,7 @@ from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.match import matched_policies
 from kuma.resolve.rules import inbound_rules
 from kuma.resolve.subject import Subject
+from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import MtlsMode
 
@@ -26,9 +27,10 @@ class Receiving:
 
 
 @derived
-def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
-    """`position` is that of the inbound in the Dataplane."""
-    tls = inbound_tls(view)
+def receiving(view: MeshView, subject: Subject, position: int, identity: str = "") -> Receiving:
+    """`position` is that of the inbound in the Dataplane, `identity` the secret of the proxy's
+    MeshIdentity. Who has one is known by SPIFFE IDs alone: permissions by tags are not for it."""
+    tls = inbound_tls(view, identity)
     slots, tells_proxy = EMPTY, False
     for placement in view.placements:
         if placement.only_with_tls and tls is None:
@@ -39,6 +41,8 @@ def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
         if not policies:
             continue
         rules = inbound_rules(view, placement.name, policies)
+        if identity and placement.only_with_tls:
+            rules = replace(rules, by_client=())
         if placement.tls is not None and tls is not None:
             terms = placement.tls(rules)
             tls = replace(tls, mode=terms.mode or tls.mode, parameters=terms.parameters)
@@ -49,15 +53,15 @@ def receiving(view: MeshView, subject: Subject, position: int) -> Receiving:
 
 
 @derived
-def inbound_tls(view: MeshView) -> InboundTls | None:
+def inbound_tls(view: MeshView, identity: str = "") -> InboundTls | None:
+    """With a MeshIdentity it is strict unless a MeshTLS says otherwise, whatever the mesh is."""
     backend = enabled_backend(view)
-    if backend is None:
+    if backend is None and not identity:
         return None
-    mesh = view.mesh_name
-    permissive = backend.mode is MtlsMode.PERMISSIVE
+    is_permissive = not identity and backend is not None and backend.mode is MtlsMode.PERMISSIVE
     return InboundTls(
-        mode=TlsMode.PERMISSIVE if permissive else TlsMode.STRICT,
-        identity_secret=names.identity_secret(mesh),
-        ca_secret=names.ca_secret(mesh),
-        san_prefixes=(f"spiffe://{mesh}/",),
+        mode=TlsMode.PERMISSIVE if is_permissive else TlsMode.STRICT,
+        identity_secret=identity or names.identity_secret(view.mesh_name),
+        ca_secret=ca_secret(view),
+        san_prefixes=client_prefixes(view),
     )

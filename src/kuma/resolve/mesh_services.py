@@ -13,7 +13,9 @@ from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tls import MutualTls
 from kuma.resolve.endpoints import enabled_backend, place_endpoints
+from kuma.resolve.trust import ca_secret
 from kuma.resolve.view import MeshView, ServiceInbound
+from kuma.resolve.workload_identity import possible_ids
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh import MtlsMode
 from kuma.resources.kinds.mesh_service import (
@@ -22,6 +24,8 @@ from kuma.resources.kinds.mesh_service import (
     ServicePort,
     TlsStatus,
 )
+from kuma.resources.kri import build_sni, kri_of
+from kuma.resources.match import find_subdomain_errors
 from kuma.resources.resource import AnyResource
 
 
@@ -41,26 +45,50 @@ def port_endpoints(
 
 
 @derived
-def port_tls(view: MeshView, of: ResourcePort) -> MutualTls | None:
-    """As for a service by tags. While the mesh is permissive, `status.tls` decides.
+def port_tls(view: MeshView, of: ResourcePort, identity: str = "") -> MutualTls | None:
+    """As for a service by tags, but that `status.tls` decides where the mesh is not strict.
 
     # Differs from Kuma: who may answer is read from the Dataplanes themselves, not from
-    `spec.identities`, so that no caller trusts everybody until those are written.
+    `spec.identities`, so that no caller trusts everybody until those are written. And a client with
+    a MeshIdentity, too, waits until the service has certificates.
     """
     backend = enabled_backend(view)
     resource = view.service(of.kind, of.name)
-    if backend is None or resource is None:
+    if resource is None or (backend is None and not identity):
         return None
-    if backend.mode is MtlsMode.PERMISSIVE and not _is_tls_ready(resource):
+    is_strict = backend is not None and backend.mode is MtlsMode.STRICT
+    if not is_strict and not _is_tls_ready(resource):
         return None
     mesh = view.mesh_name
-    services = {name for member in view.members(resource.name) for name in member.services}
     return MutualTls(
-        sni=names.resource_sni(sni_name(resource), mesh, resource.kind.short, of.port),
-        sans=tuple(f"spiffe://{mesh}/{service}" for service in sorted(services)),
-        identity_secret=names.identity_secret(mesh),
-        ca_secret=names.ca_secret(mesh),
+        sni=port_sni(view, resource, of, by_kri=bool(identity)),
+        sans=_identities(view, resource.name),
+        identity_secret=identity or names.identity_secret(mesh),
+        ca_secret=ca_secret(view),
     )
+
+
+@derived
+def _identities(view: MeshView, mesh_service: str) -> tuple[str, ...]:
+    """Of all who may answer, as they are known by tags and by MeshIdentities; sorted."""
+    found: set[str] = set()
+    for member in view.members(mesh_service):
+        found.update(f"spiffe://{view.mesh_name}/{service}" for service in member.services)
+        found.update(possible_ids(view, dict(member.labels)))
+    return tuple(sorted(found))
+
+
+def port_sni(view: MeshView, resource: AnyResource, of: ResourcePort, *, by_kri: bool) -> str:
+    """A name of a KRI that is too long for a server name, or has underscores, gives the other form.
+
+    # Differs from Kuma, where nobody with a MeshIdentity reaches such a service.
+    """
+    kri = kri_of(resource)
+    if by_kri and kri is not None:
+        made = build_sni(kri.with_section(of.section))
+        if not find_subdomain_errors(made):
+            return made
+    return names.resource_sni(_sni_name(resource), view.mesh_name, resource.kind.short, of.port)
 
 
 def port_inbounds(view: MeshView, of: ResourcePort) -> Iterator[ServiceInbound]:
@@ -89,7 +117,7 @@ def _is_tls_ready(resource: AnyResource) -> bool:
     return isinstance(status, MeshServiceStatus) and status.tls.status is TlsStatus.READY
 
 
-def sni_name(resource: AnyResource) -> str:
+def _sni_name(resource: AnyResource) -> str:
     """The name, with the namespace for a copy of a service of Kubernetes."""
     namespace = resource.labels.get(well_known.K8S_NAMESPACE)
     origin = resource.labels.get(well_known.ORIGIN)

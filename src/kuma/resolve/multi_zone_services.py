@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kuma.kit.derived import derived
-from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tls import MutualTls
 from kuma.resolve.endpoints import place_endpoints
-from kuma.resolve.mesh_services import port_inbounds, port_tls, sni_name
+from kuma.resolve.mesh_services import port_inbounds, port_sni, port_tls
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh_multi_zone_service import (
     MESH_MULTI_ZONE_SERVICE,
@@ -51,20 +50,20 @@ def multi_zone_endpoints(
 
 
 @derived
-def multi_zone_tls(view: MeshView, of: ResourcePort) -> MutualTls | None:
+def multi_zone_tls(view: MeshView, of: ResourcePort, identity: str = "") -> MutualTls | None:
     """Whoever may answer for one of the MeshServices may answer. None: for one of them there is no
     TLS, or there are none.
 
     # Differs from Kuma: a permissive mesh waits until all of them are ready; it calls some in vain.
     """
     found = view.service(of.kind, of.name)
-    each_tls = [port_tls(view, port) for port in _ports_behind(view, of)]
+    each_tls = [port_tls(view, port, identity) for port in _ports_behind(view, of)]
     known = [tls for tls in each_tls if tls is not None]
     if found is None or not known or len(known) < len(each_tls):
         return None
     return replace(
         known[0],
-        sni=names.resource_sni(sni_name(found), view.mesh_name, found.kind.short, of.port),
+        sni=port_sni(view, found, of, by_kri=bool(identity)),
         sans=tuple(sorted({san for tls in known for san in tls.sans})),
     )
 

@@ -38,6 +38,7 @@ from kuma.resolve.rules import Names, inbound_rules, named_policies, placement_o
 from kuma.resolve.subject import Subject
 from kuma.resolve.target import PortTarget, ServiceTarget, Target
 from kuma.resolve.view import MeshView
+from kuma.resolve.workload_identity import secret_of_identity
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.resource import Resource
 
@@ -46,13 +47,15 @@ from kuma.resources.resource import Resource
 class Client:
     """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
     its tags those that they ask for. `logged` is who it is, if one of them has to tell; `tls`: on
-    which terms it begins mutual TLS; `shown`: the tags that it sends along."""
+    which terms it begins mutual TLS; `shown`: the tags that it sends along; `identity`: the secret
+    with its certificate, if that is one of a MeshIdentity."""
 
     policies: tuple[tuple[str, tuple[str, ...]], ...]
     tags: Tags = ()
     logged: LoggedAs | None = None
     tls: TlsParameters = TlsParameters()
     shown: Tags = ()
+    identity: str = ""
 
     def names(self, kind: str) -> tuple[str, ...]:
         return dict(self.policies).get(kind, ())
@@ -154,6 +157,8 @@ def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[Dataplan
         client = replace(client, logged=logged_as(view, dataplane.name))
     if shown := client_tags(view, dataplane.spec):
         client = replace(client, shown=shown)
+    if secret := secret_of_identity(view, dataplane.labels):
+        client = replace(client, identity=secret)
     keys = _asked_tags(view, client)
     if not keys:
         return client
@@ -287,7 +292,9 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
     """The destination that a target stands for, with what the policies say of its service."""
     conf = _conf(view, client, target, lambda placement: placement.on_destination)
     if isinstance(target, PortTarget):
-        found, problems = port_destination(view, target, _preference(view, client, target))
+        found, problems = port_destination(
+            view, target, _preference(view, client, target), client.identity
+        )
         tls = _for_client(client, found.tls) if isinstance(found.tls, MutualTls) else found.tls
         return Reached(replace(found, conf=conf, tls=tls), problems)
     service, tags = target.service, target.tags
@@ -300,7 +307,7 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
         endpoints=Eds(_preference(view, client, target))
         if outside is None
         else Resolved(outside.endpoints),
-        tls=_for_client(client, mutual_tls(view, service, tags))
+        tls=_for_client(client, mutual_tls(view, service, tags, client.identity))
         if outside is None
         else outside.tls,
         conf=conf,

@@ -14,6 +14,7 @@ from kuma.resolve.match import matched_policies
 from kuma.resolve.redirection import BIND_OUTBOUNDS, STRICT_INBOUND_PORTS, Redirection
 from kuma.resolve.rules import proxy_rule
 from kuma.resolve.subject import Subject
+from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources.kinds.dataplane import DataplaneSpec
 
@@ -49,6 +50,8 @@ def passed_in(
     subject: Subject,
     redirection: Redirection,
     features: tuple[str, ...],
+    *,
+    identity: str,
 ) -> tuple[InboundPassthrough, ...]:
     """With strict mutual TLS only the ports of inbounds, where the proxy can keep to it: plaintext must
     not come in beside it."""
@@ -56,7 +59,7 @@ def passed_in(
     if not port or BIND_OUTBOUNDS in features:
         return ()
     inbounds = spec.networking.inbound
-    behaviours = (receiving(view, subject, position) for position in range(len(inbounds)))
+    behaviours = (receiving(view, subject, position, identity) for position in range(len(inbounds)))
     is_strict = STRICT_INBOUND_PORTS in features and any(
         each.tls is not None and each.tls.mode is TlsMode.STRICT for each in behaviours
     )
@@ -69,12 +72,17 @@ def passed_in(
 
 
 def direct_access(
-    view: MeshView, name: str, services: tuple[str, ...], taken: frozenset[tuple[str, int]]
+    view: MeshView,
+    name: str,
+    services: tuple[str, ...],
+    taken: frozenset[tuple[str, int]],
+    identity: str = "",
 ) -> DirectAccess:
-    """The instances of `services`, but for the proxy itself and what is at `taken`."""
+    """The instances of `services`, but for the proxy itself and what is at `taken`. `identity` is the
+    secret of its MeshIdentity."""
     found = _instances(view, services)
     chosen = {(address, port) for dataplane, address, port in found if dataplane != name}
-    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view))
+    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view, identity))
 
 
 @derived
@@ -90,15 +98,14 @@ def _instances(view: MeshView, services: tuple[str, ...]) -> tuple[tuple[str, st
 
 
 @derived
-def _tls_to_anybody(view: MeshView) -> MutualTls | None:
+def _tls_to_anybody(view: MeshView, identity: str) -> MutualTls | None:
     """Whose instance is called is not known, so it may be any of the mesh."""
-    if enabled_backend(view) is None:
+    if enabled_backend(view) is None and not identity:
         return None
-    mesh = view.mesh_name
     return MutualTls(
         sni="",
         sans=(),
-        identity_secret=names.identity_secret(mesh),
-        ca_secret=names.ca_secret(mesh),
-        san_prefixes=(f"spiffe://{mesh}/",),
+        identity_secret=identity or names.identity_secret(view.mesh_name),
+        ca_secret=ca_secret(view),
+        san_prefixes=client_prefixes(view),
     )

@@ -31,16 +31,17 @@ def port_protocol(view: MeshView, of: ResourcePort) -> Protocol:
 
 
 def port_destination(
-    view: MeshView, target: PortTarget, preference: Preference | None
+    view: MeshView, target: PortTarget, preference: Preference | None, identity: str = ""
 ) -> tuple[Destination, tuple[Diagnostic, ...]]:
-    """Without what policies say of it."""
+    """Without what policies say of it. `identity` is the secret with the client's certificate, if it
+    is not that of the mesh."""
     of = target.resource
     made = Destination(
         name=target.name, service=target.service, protocol=port_protocol(view, of), resource=of
     )
     if not is_external(of):
-        tls = multi_zone_tls(view, of) if is_multi_zone(of) else port_tls(view, of)
-        return replace(made, endpoints=Eds(preference), tls=tls), ()
+        find = multi_zone_tls if is_multi_zone(of) else port_tls
+        return replace(made, endpoints=Eds(preference), tls=find(view, of, identity)), ()
     outside = resolve_external(view, of)
     made = replace(made, endpoints=Resolved(outside.endpoints), tls=outside.tls)
     return made, outside.diagnostics

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
-from kuma.plan import names
 from kuma.plan.origin import Origin
 from kuma.plan.protocol import parse_protocol
 from kuma.plan.proxy import (
     Diagnostic,
     DirectAccess,
-    Identity,
     Inbound,
     InboundPassthrough,
     OutboundPassthrough,
@@ -19,7 +17,6 @@ from kuma.plan.proxy import (
 )
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.collectors import unresolved_backends, with_collectors
-from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.implied import Reach, implied_outbounds, reach_of
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.logged import logged_as
@@ -41,6 +38,7 @@ from kuma.resolve.outbounds import (
 )
 from kuma.resolve.passthrough import direct_access, passed_in, passed_out
 from kuma.resolve.placement import Rule
+from kuma.resolve.proxy_identity import identity, identity_diagnostics
 from kuma.resolve.redirection import (
     BIND_OUTBOUNDS,
     Redirection,
@@ -52,6 +50,7 @@ from kuma.resolve.rules import named_policies, placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
+from kuma.resolve.workload_identity import secret_of_identity
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
 from kuma.resources.kinds.dataplane.model import BackendRef
@@ -100,11 +99,16 @@ def resolve_proxy(
         outbounds=side.outbounds,
         destinations=side.destinations,
         admin=None,
-        identity=named_identity(view, identity(view), sender.unified),
+        identity=named_identity(view, identity(view, name), sender.unified),
         passthrough=passthrough(view),
         conf=sender.conf,
         diagnostics=_distinct(
-            (*declared.diagnostics, *side.diagnostics, *policy_diagnostics(view, subject))
+            (
+                *declared.diagnostics,
+                *side.diagnostics,
+                *policy_diagnostics(view, subject),
+                *identity_diagnostics(view, name),
+            )
         ),
         passed_in=received.passed_in,
         passed_out=sender.passed_out,
@@ -137,15 +141,6 @@ def sender_of(
         ),
     )
     return sender
-
-
-@derived
-def identity(view: MeshView) -> Identity | None:
-    backend = enabled_backend(view)
-    if backend is None:
-        return None
-    mesh = view.mesh_name
-    return Identity(names.identity_secret(mesh), names.ca_secret(mesh), backend.name)
 
 
 @derived
@@ -230,7 +225,8 @@ def received_by(
     inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
     if redirection is None:
         return Received(inbounds)
-    passed = passed_in(view, dataplane.spec, subject, redirection, features)
+    secret = secret_of_identity(view, dataplane.labels)
+    passed = passed_in(view, dataplane.spec, subject, redirection, features, identity=secret)
     direct = _direct(view, dataplane, features, said)
     return Received(
         inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
@@ -249,7 +245,9 @@ def _direct(
         return None
     outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
     taken = frozenset((each.address, each.port) for each in outbounds)
-    return direct_access(view, dataplane.name, tuple(sorted(set(services))), taken)
+    identity_secret = secret_of_identity(view, dataplane.labels)
+    chosen = tuple(sorted(set(services)))
+    return direct_access(view, dataplane.name, chosen, taken, identity_secret)
 
 
 def _inbounds(
@@ -261,11 +259,12 @@ def _inbounds(
     """Sorted by address."""
     networking = dataplane.spec.networking
     made: list[Inbound] = []
+    identity_secret = secret_of_identity(view, dataplane.labels)
     for position, inbound in enumerate(networking.inbound):
         if inbound.port == SERVICE_LESS_PORT:
             continue
         interface = networking.interface_of(inbound)
-        behaviour = receiving(view, subject, position)
+        behaviour = receiving(view, subject, position, identity_secret)
         conf = behaviour.conf
         if behaviour.tells_proxy and (logged := logged_as(view, dataplane.name)) is not None:
             conf = conf.put(logged)

@@ -57,11 +57,12 @@ class ServiceInbound:
 @value
 class Member:
     """A Dataplane that a MeshService selects: every `kuma.io/service` that it is known by, sorted,
-    and its inbounds in order."""
+    its inbounds in order, and its labels."""
 
     dataplane: str
     services: tuple[str, ...]
     inbounds: tuple[ServiceInbound, ...]
+    labels: Tags = ()
 
 
 class MeshView(Protocol):
@@ -167,6 +168,7 @@ def find_member(selector: Selector, dataplane: Resource[DataplaneSpec]) -> Membe
             for each in inbounds
             if each.port != SERVICE_LESS_PORT
         ),
+        labels=as_tags(dataplane.labels),
     )
 
 

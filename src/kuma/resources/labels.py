@@ -13,6 +13,7 @@ MANAGED_BY = "kuma.io/managed-by"
 DELETION_GRACE_PERIOD_STARTED_AT = "kuma.io/deletion-grace-period-started-at"
 WORKLOAD = "kuma.io/workload"
 K8S_NAMESPACE = "k8s.kuma.io/namespace"
+K8S_SERVICE_ACCOUNT = "k8s.kuma.io/service-account"
 
 SERVICE_TAG = "kuma.io/service"
 ZONE_TAG = "kuma.io/zone"

@@ -31,6 +31,8 @@ LISTED = {
         False,
         "Mesh OpenTelemetry Backends",
     ),
+    ("MeshIdentity", "meshidentities", "mid", Scope.MESH, False, "Mesh Identities"),
+    ("MeshTrust", "meshtrusts", "mtrust", Scope.MESH, False, "Mesh Trusts"),
     ("MeshService", "meshservices", "msvc", Scope.MESH, False, "Mesh Services"),
     (
         "MeshMultiZoneService",

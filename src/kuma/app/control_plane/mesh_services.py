@@ -20,6 +20,7 @@ import structlog
 from kuma.kit.clock import Clock
 from kuma.pipeline.membership import Membership, Place
 from kuma.pipeline.mesh_services import Generated, as_proxy, generate_ports, with_state
+from kuma.resolve.workload_identity import known_identities
 from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
 from kuma.resources.dns_names import dns_1035_errors
@@ -27,6 +28,7 @@ from kuma.resources.errors import ResourceError
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.mesh import MESH, MeshServicesMode, MeshSpec
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.mesh_service import MESH_SERVICE, MeshServiceSpec, Selector
 from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.replica import Replica
@@ -86,6 +88,8 @@ class MeshServiceUpkeep:
                 self._insight_changed(change)
             elif key.kind == MESH.name:
                 self._touched |= self._places_in(key.name)
+            elif key.kind == MESH_IDENTITY.name:
+                self._touched |= self._places_in(key.mesh)
         if len(self._touched) > before:
             self._woken.set()
 
@@ -168,7 +172,10 @@ class MeshServiceUpkeep:
                 return
             service = self._with_generated(service, wanted)
         members = self._membership.members_of(mesh_name, name)
-        proxies = [as_proxy(each, self._insight(mesh_name, each.dataplane)) for each in members]
+        identities = known_identities(self._replica.list(MESH_IDENTITY, mesh_name), self._zone)
+        proxies = [
+            as_proxy(each, self._insight(mesh_name, each.dataplane), identities) for each in members
+        ]
         await self._writer.update(with_state(service, mesh, proxies))
 
     def _generated(

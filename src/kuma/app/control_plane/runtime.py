@@ -31,6 +31,7 @@ from kuma.app.control_plane.cleanup import Cleanup
 from kuma.app.control_plane.defaults import CLUSTER_ID, Defaults, Wanted, secrets_of_mesh
 from kuma.app.control_plane.diagnostics import build_diagnostics
 from kuma.app.control_plane.hostnames import HostnameUpkeep
+from kuma.app.control_plane.mesh_identities import MeshIdentityUpkeep
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.app.control_plane.multi_zone_services import MultiZoneServiceUpkeep
 from kuma.app.control_plane.stores import choose_database
@@ -59,6 +60,7 @@ from kuma.pipeline.inspect import Inspection
 from kuma.pipeline.left_open import LeftOpen
 from kuma.pipeline.registration import Registrar
 from kuma.pipeline.view import TrackedView
+from kuma.pipeline.workloads import is_known_by_workload
 from kuma.policies.catalogue import POLICIES, REGISTRY
 from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
@@ -232,6 +234,7 @@ class ControlPlane:
             tracker=self._tracker,
             registrar=self._registrar,
             authenticate=self._authenticate,
+            zone=settings.multizone.zone.name,
         )
 
     def _build_servers(self) -> None:
@@ -348,7 +351,15 @@ class ControlPlane:
             cidr=settings.dns_server.cidr,
             of_services=settings.dns_server.service_vip_enabled,
         )
+        mesh_identities = MeshIdentityUpkeep(
+            self._store,
+            self.replica,
+            self._writer,
+            self.clock,
+            zone=settings.multizone.zone.name,
+        )
         async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(mesh_identities.run())
             jobs.create_task(mesh_services.run())
             jobs.create_task(virtual_outbounds.run())
             jobs.create_task(MultiZoneServiceUpkeep(self.replica, self._writer).run())
@@ -375,15 +386,23 @@ class ControlPlane:
 
     def _prepare(self, key: ProxyKey, outcome: Outcome) -> bool:
         return self._certificates.ensure(
-            key, outcome.wanted, lambda: self._compiler.authority(key.mesh)
+            key,
+            outcome.wanted,
+            lambda: self._compiler.authority(key),
+            not_before=outcome.not_before,
         )
 
     def _authenticate(
         self, credential: str, *, dataplane: Dataplane, existing: Dataplane | None
     ) -> None:
         if self.settings.dp_server.authn.dp_proxy.type != "none":
+            zone = self.settings.multizone.zone.name
             authenticate_dataplane(
-                self._validator, credential, dataplane=dataplane, existing=existing
+                self._validator,
+                credential,
+                dataplane=dataplane,
+                existing=existing,
+                identity_from_workload=is_known_by_workload(self.replica, dataplane, zone),
             )
 
     def _view_of(self, mesh: str) -> TrackedView:

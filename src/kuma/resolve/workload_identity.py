@@ -1,0 +1,212 @@
+"""Which MeshIdentity a proxy has, and its SPIFFE ID.
+
+    MeshIdentities -> Known (all that proxies need of them) --labels of a proxy--> the one it has
+
+Only labels count, so proxies that agree in those that are asked for share the answer.
+Source: Kuma, docs/madr 073; reference 8.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from kuma.kit.derived import derived
+from kuma.kit.go_template import BadTemplate, Template, parse_template
+from kuma.kit.value import value
+from kuma.plan.tags import Tags, as_tags
+from kuma.resolve.view import MeshView
+from kuma.resources import labels as well_known
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentitySpec, MeshIdentityStatus
+from kuma.resources.kri import kri_of
+from kuma.resources.match import find_spiffe_id_error
+from kuma.resources.resource import AnyResource
+
+DEFAULT_TRUST_DOMAIN = "{{ .Mesh }}.{{ .Zone }}.mesh.local"
+DEFAULT_PATH = "/workload/{{ .Workload }}"
+DEFAULT_KUBERNETES_PATH = "/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}"
+
+_FROM_LABELS = {
+    "Namespace": well_known.K8S_NAMESPACE,
+    "ServiceAccount": well_known.K8S_SERVICE_ACCOUNT,
+    "Workload": well_known.WORKLOAD,
+}
+
+
+class NoSpiffeId(Exception):
+    """A template that gives no SPIFFE ID; the text says why."""
+
+
+@value
+class Known:
+    """A MeshIdentity as proxies see it. `labels` are those of its selector. `is_ready`: proxies have
+    it; `is_announced`: proxies may meet it."""
+
+    name: str
+    kri: str
+    labels: Tags
+    trust_domain: str
+    path: str
+    is_ready: bool
+    is_announced: bool
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        return all(labels.get(key) == text for key, text in self.labels)
+
+
+def known_identities(resources: Iterable[AnyResource], zone: str) -> tuple[Known, ...]:
+    """Most labels first, then by name. One without a selector selects nobody; one whose trust domain
+    is none is left out, which its status says."""
+    found = [known for each in resources if (known := _known(each, zone)) is not None]
+    return tuple(sorted(found, key=lambda known: (-len(known.labels), known.name)))
+
+
+def _known(resource: AnyResource, zone: str) -> Known | None:
+    spec = resource.spec
+    if not isinstance(spec, MeshIdentitySpec) or spec.selector is None:
+        return None
+    if spec.selector.dataplane is None:
+        return None
+    try:
+        trust_domain = trust_domain_of(resource, zone)
+    except NoSpiffeId:
+        return None
+    status = resource.status
+    known = status if isinstance(status, MeshIdentityStatus) else MeshIdentityStatus()
+    return Known(
+        name=resource.name,
+        kri=str(kri_of(resource)),
+        labels=spec.selector.dataplane.match_labels or (),
+        trust_domain=trust_domain,
+        path=(spec.spiffe_id.path if spec.spiffe_id is not None else None) or "",
+        is_ready=known.is_ready and spec.provider is not None,
+        is_announced=known.is_announced,
+    )
+
+
+def trust_domain_of(resource: AnyResource, zone: str) -> str:
+    """Raises NoSpiffeId."""
+    spec = resource.spec
+    asked = spec.spiffe_id if isinstance(spec, MeshIdentitySpec) else None
+    text = (asked.trust_domain if asked is not None else None) or DEFAULT_TRUST_DOMAIN
+    fields = {"Mesh": resource.mesh, "Zone": resource.labels.get(well_known.ZONE) or zone}
+    made = _render(text, fields, resource.labels)
+    wrong = find_spiffe_id_error(f"spiffe://{made}")
+    if "/" in made or wrong:
+        raise NoSpiffeId(f'"{made}" is no trust domain: {wrong or "it must not contain a path"}')
+    return made
+
+
+def spiffe_id(known: Known, labels: Mapping[str, str]) -> str:
+    """Of a proxy with these labels. Raises NoSpiffeId."""
+    fields = {name: labels[key] for name, key in _FROM_LABELS.items() if labels.get(key)}
+    fields["TrustDomain"] = known.trust_domain
+    try:
+        path = _render(_path(known, labels), fields, labels)
+    except NoSpiffeId as error:
+        raise NoSpiffeId(f'MeshIdentity "{known.name}": {error}') from error
+    made = f"spiffe://{known.trust_domain}{path}"
+    if wrong := find_spiffe_id_error(made):
+        raise NoSpiffeId(f'MeshIdentity "{known.name}": "{made}" is no SPIFFE ID: {wrong}')
+    return made
+
+
+def _path(known: Known, labels: Mapping[str, str]) -> str:
+    if known.path:
+        return known.path
+    is_kubernetes = labels.get(well_known.ENV) == "kubernetes"
+    return DEFAULT_KUBERNETES_PATH if is_kubernetes else DEFAULT_PATH
+
+
+def _render(text: str, fields: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """A field that comes from a label which is not there is told by the label."""
+    try:
+        template = parse_template(text)
+        missing = [
+            _FROM_LABELS[each] for each in template.fields - {*fields} if each in _FROM_LABELS
+        ]
+        if not missing:
+            return template.render(fields, labels)
+    except BadTemplate as error:
+        raise NoSpiffeId(str(error)) from error
+    raise NoSpiffeId(f"label {min(missing)} not found")
+
+
+def best_match(identities: Iterable[Known], labels: Mapping[str, str]) -> Known | None:
+    """`identities` are sorted as `known_identities` does."""
+    return next((each for each in identities if each.selects(labels)), None)
+
+
+def is_from_workload(known: Known, labels: Mapping[str, str]) -> bool:
+    """Whether the label kuma.io/workload decides about the SPIFFE ID."""
+    template = parse_template(_path(known, labels))
+    return "Workload" in template.fields or well_known.WORKLOAD in template.labels
+
+
+@derived
+def identities(view: MeshView) -> tuple[Known, ...]:
+    return known_identities(view.policies(MESH_IDENTITY.name), view.zone)
+
+
+@derived
+def _asked_labels(view: MeshView) -> frozenset[str]:
+    """Labels that decide who a proxy is."""
+    found: set[str] = set()
+    for known in identities(view):
+        template = _template(known.path)
+        found.update(key for key, _ in known.labels)
+        found |= template.labels | {
+            _FROM_LABELS[each] for each in template.fields & {*_FROM_LABELS}
+        }
+        if not known.path:
+            found |= {*_FROM_LABELS.values(), well_known.ENV}
+    return frozenset(found)
+
+
+def _template(text: str) -> Template:
+    try:
+        return parse_template(text)
+    except BadTemplate:
+        return Template(())
+
+
+def _asked(view: MeshView, labels: Mapping[str, str]) -> Tags:
+    wanted = _asked_labels(view)
+    return as_tags({key: text for key, text in labels.items() if key in wanted})
+
+
+def identity_of(view: MeshView, labels: Mapping[str, str]) -> Known | None:
+    """The MeshIdentity that a proxy with these labels has; None: it has none, or none yet."""
+    return _identity(view, _asked(view, labels)) if identities(view) else None
+
+
+def secret_of_identity(view: MeshView, labels: Mapping[str, str]) -> str:
+    """The secret with the certificate by that MeshIdentity; empty: it has none."""
+    known = identity_of(view, labels)
+    return "" if known is None else known.kri
+
+
+@derived
+def _identity(view: MeshView, labels: Tags) -> Known | None:
+    found = best_match(identities(view), dict(labels))
+    return found if found is not None and found.is_ready else None
+
+
+def possible_ids(view: MeshView, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Every SPIFFE ID that a proxy with these labels has or may get soon, sorted."""
+    return _possible_ids(view, _asked(view, labels)) if identities(view) else ()
+
+
+@derived
+def _possible_ids(view: MeshView, labels: Tags) -> tuple[str, ...]:
+    return announced_ids(identities(view), dict(labels))
+
+
+def announced_ids(identities: Iterable[Known], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Of every MeshIdentity that selects a proxy, not only of the one that counts: what it has
+    changes later, or earlier, than others hear of it."""
+    found: set[str] = set()
+    for known in identities:
+        if known.is_announced and known.selects(labels):
+            try:
+                found.add(spiffe_id(known, labels))
+            except NoSpiffeId:
+                continue
+    return tuple(sorted(found))
