@@ -18,8 +18,7 @@ class BackendResourceRef(SpecModel):
     kind: BackendResourceKind
     """The kind of the resource."""
     labels: StringMap | None = None
-    """Selects the resource, which must have them all; of several the oldest. The label
-    `kuma.io/display-name` is its name."""
+    """Selects the resource, which must have them all; of several the oldest."""
 
     def __str__(self) -> str:
         return "labels:" + ",".join(f"{key}={text}" for key, text in self.labels or ())
