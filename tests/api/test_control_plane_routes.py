@@ -80,6 +80,7 @@ async def test_counts_are_of_this_moment(
         "creationTime": "2026-01-01T00:00:00Z",
         "resources": {
             "GlobalSecret": {"total": 0},
+            "HostnameGenerator": {"total": 0},
             "Mesh": {"total": 2},
             "Zone": {"total": 0},
         },

@@ -30,6 +30,7 @@ from kuma.api.dependencies import ApiDependencies
 from kuma.api.documentation import add_documentation
 from kuma.api.edge import Failsafe, Wire
 from kuma.api.errors import REPORTED, MethodNotAllowed, NothingHere, find_problem
+from kuma.api.hostname_routes import HostnameRoutes
 from kuma.api.insight_routes import InsightRoutes
 from kuma.api.inspection_routes import InspectionRoutes
 from kuma.api.observability import Observation, RequestMetrics
@@ -76,6 +77,7 @@ def _endpoints(deps: ApiDependencies) -> Iterator[Endpoint]:
         if kind.path and kind not in _COMPUTED:
             yield from ResourceRoutes(deps, access, kind).endpoints()
     yield from TokenRoutes(deps, access).endpoints()
+    yield from HostnameRoutes(deps).endpoints()
     yield from PartRoutes(deps).endpoints()
     yield from InspectionRoutes(deps, access).endpoints()
 

@@ -79,6 +79,15 @@ _COMMON: dict[str, dict[str, Any]] = {
             "next": {"type": ["string", "null"]},
         }
     ),
+    "Hostnames": _object(
+        {
+            "total": {"type": "integer"},
+            "items": _list_of(
+                _object({"hostname": _TEXT, "zones": _list_of(_object({"name": _TEXT}))})
+            ),
+        },
+        required=("total", "items"),
+    ),
     "Index": _object(
         {
             "hostname": _TEXT,

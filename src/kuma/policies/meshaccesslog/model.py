@@ -100,7 +100,7 @@ class AccessLogConf(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    """The destination: Mesh for all, a MeshService, a MeshExternalService, or a MeshHTTPRoute."""
+    """The destination: Mesh for all, a service of any kind, or a MeshHTTPRoute."""
     default: AccessLogConf = AccessLogConf()
     """How calls to it are logged."""
 

@@ -85,7 +85,7 @@ class CircuitBreakerConf(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    """The destination: Mesh for all, a MeshService or a MeshExternalService."""
+    """The destination: Mesh for all, or a service of any kind."""
     default: CircuitBreakerConf = CircuitBreakerConf()
     """The limits of calls to it."""
 

@@ -200,7 +200,7 @@ class To(SpecModel):
     hostnames: tuple[str, ...] | None = None
     """Hosts of the requests; for gateways only."""
     target_ref: TargetRef
-    """The service that is called: a MeshService or a MeshExternalService."""
+    """The service that is called, of any kind."""
     rules: tuple[Rule, ...]
     """What happens to which requests. What matches none goes to the target."""
 

@@ -108,7 +108,7 @@ class RetryConf(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    """The destination: Mesh for all, a MeshService, a MeshExternalService, or a MeshHTTPRoute."""
+    """The destination: Mesh for all, a service of any kind, or a MeshHTTPRoute."""
     default: RetryConf = RetryConf()
     """The retries of calls to it."""
 

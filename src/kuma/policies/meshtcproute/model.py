@@ -20,7 +20,7 @@ class Rule(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    """The service that is called: a MeshService or a MeshExternalService."""
+    """The service that is called, of any kind."""
     rules: Annotated[tuple[Rule, ...], Items(maximum=1)]
     """At most one. Left out: connections go to the target."""
 

@@ -35,7 +35,7 @@ class TimeoutConf(SpecModel):
 
 class To(SpecModel):
     target_ref: TargetRef
-    """The destination: Mesh for all, a MeshService, a MeshExternalService, or a MeshHTTPRoute."""
+    """The destination: Mesh for all, a service of any kind, or a MeshHTTPRoute."""
     default: TimeoutConf = TimeoutConf()
     """The timeouts of calls to it."""
 
