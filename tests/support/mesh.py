@@ -306,9 +306,11 @@ class Backend:
 
 
 @asynccontextmanager
-async def a_backend(name: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Backend]:
+async def a_backend(
+    name: str, *, tls: ssl.SSLContext | None = None, host: str = HOST
+) -> AsyncIterator[Backend]:
     backend = Backend(name, 0)
-    server = await asyncio.start_server(backend.serve, HOST, 0, ssl=tls)
+    server = await asyncio.start_server(backend.serve, host, 0, ssl=tls)
     backend.port = server.sockets[0].getsockname()[1]
     async with server:
         yield backend

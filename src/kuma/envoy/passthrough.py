@@ -36,7 +36,7 @@ def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
         address=socket_address(_ANY[plan.version], plan.port),
         traffic_direction=OUTBOUND,
         use_original_dst=_TRUE,
-        filter_chains=[FilterChain(filters=[forward(name, name)])],
+        filter_chains=[_not_redirected(plan.port), FilterChain(filters=[forward(name, name)])],
     )
     return PassedOut(plan, listener, build_original(name) if plan.is_open else None)
 
@@ -52,6 +52,7 @@ def build_passed_in(plan: InboundPassthrough) -> tuple[Listener, tuple[Cluster, 
         traffic_direction=INBOUND,
         use_original_dst=_TRUE,
         enable_reuse_port=_TRUE,
+        filter_chains=[_not_redirected(plan.port)],
     )
     if not plan.ports and not plan.closed:
         listener.filter_chains.append(FilterChain(filters=[forward(name, name)]))
@@ -79,6 +80,17 @@ def _direct_listener(address: str, port: int) -> Listener:
         traffic_direction=OUTBOUND,
         bind_to_port=_FALSE,
         filter_chains=[FilterChain(filters=[forward(name, names.DIRECT_ACCESS)])],
+    )
+
+
+def _not_redirected(port: int) -> FilterChain:
+    """Ends connections to the listener's own port, which nobody redirected: passed on, each would come
+    back as another one.
+
+    # Differs from Kuma, where one such connection costs the proxy all that it has.
+    """
+    return FilterChain(
+        filter_chain_match=FilterChainMatch(destination_port=UInt32Value(value=port))
     )
 
 

@@ -1,0 +1,171 @@
+"""Applications call services by virtual addresses, and know nothing of their sidecar."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.mesh import Backend, ControlPlane, a_backend, a_control_plane, until
+from tests.support.processes import accepts, free_ports
+from tests.support.redirection import (
+    ELSEWHERE,
+    INCOMING,
+    MACHINE,
+    a_network,
+    backend_at,
+    needs_namespace,
+)
+from tests.system.conftest import ALLOW_ALL, MTLS
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_namespace]
+
+MESH = {**MTLS, "meshServices": {"mode": "Everywhere"}}
+API_PORT = 8080
+
+
+@dataclass
+class World:
+    """`web` is the redirected sidecar; the tests are its workload, and its callers. `outside` serves
+    at ELSEWHERE, `workload` is behind `web`."""
+
+    cp: ControlPlane
+    api: Backend
+    workload: Backend
+    outside: Backend
+    admin: int
+
+    async def web(self, **redirection: Any) -> None:
+        await self.cp.put(a_web(self.workload.port, self.admin, **redirection))
+
+    async def vip(self, kind: str, name: str) -> str:
+        async def ask() -> list[dict[str, str]]:
+            answer = await self.cp.rest.get(f"/meshes/default/{kind}/{name}")
+            status = answer.json().get("status", {}) if answer.is_success else {}
+            return [*status.get("vips", []), *([status["vip"]] if "vip" in status else [])]
+
+        await until(ask, bool)
+        return str((await ask())[0]["ip"])
+
+
+async def reaches(name: str, address: str, port: int, **options: Any) -> None:
+    await until(lambda: backend_at(address, port, **options), lambda found: found == name)
+
+
+async def reaches_no(name: str, address: str, port: int, **options: Any) -> None:
+    await until(lambda: backend_at(address, port, **options), lambda found: found != name)
+
+
+def a_web(workload: int, admin: int, **redirection: Any) -> dict[str, Any]:
+    tags = {"kuma.io/service": "web", "kuma.io/protocol": "http"}
+    ports = {"redirectPortInbound": 15006, "redirectPortOutbound": 15001, "ipFamilyMode": "IPv4"}
+    return {
+        "type": "Dataplane",
+        "mesh": "default",
+        "name": "web",
+        "networking": {
+            "address": MACHINE,
+            "admin": {"port": admin},
+            "inbound": [{"port": API_PORT, "servicePort": workload, "tags": tags}],
+            "transparentProxying": {**ports, **redirection},
+        },
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    with a_network():
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            cp = await enter(a_control_plane(tmp_path_factory.mktemp("redirected")))
+            await cp.put(MESH)
+            await cp.put(ALLOW_ALL)
+            api = await enter(a_backend("api"))
+            await enter(cp.sidecar("api", app_port=api.port))
+            workload = await enter(a_backend("web", host=MACHINE))
+            outside = await enter(a_backend("outside", host=ELSEWHERE))
+            [admin] = free_ports(1)
+            document = a_web(workload.port, admin)
+            await cp.put(document)
+            sidecar = await enter(cp.kuma_dp(document))
+            try:
+                await accepts(15001)
+            except TimeoutError:
+                raise AssertionError(f"{sidecar.log}\n{cp.process.log}") from None
+            yield World(cp, api, workload, outside, admin)
+
+
+async def test_a_mesh_service_is_called_by_its_virtual_address(world: World) -> None:
+    [port] = (await world.cp.rest.get("/meshes/default/meshservices/api")).json()["spec"]["ports"]
+    vip = await world.vip("meshservices", "api")
+
+    assert vip.startswith("241.")
+    await reaches("api", vip, port["port"])
+    _, headers = world.api.requests[-1]
+    assert "spiffe://default/web" in headers["x-forwarded-client-cert"]
+
+
+async def test_a_service_by_tags_is_called_by_its_virtual_address(world: World) -> None:
+    await reaches("api", "240.0.0.0", 80)
+
+
+async def test_a_mesh_external_service_is_called_by_its_virtual_address(world: World) -> None:
+    endpoint = {"address": ELSEWHERE, "port": world.outside.port}
+    match = {"type": "HostnameGenerator", "port": 80, "protocol": "http"}
+    spec = {"match": match, "endpoints": [endpoint]}
+    made = {"type": "MeshExternalService", "mesh": "default", "name": "outside", "spec": spec}
+    await world.cp.put(made)
+
+    vip = await world.vip("meshexternalservices", "outside")
+
+    assert vip.startswith("242.")
+    await reaches("outside", vip, 80)
+    await world.cp.delete(made)
+
+
+async def test_what_is_not_reachable_is_not_there(world: World) -> None:
+    await reaches("api", "240.0.0.0", 80)
+
+    await world.web(reachableServices=["web"])
+    await reaches_no("api", "240.0.0.0", 80)
+
+    await world.web()
+    await reaches("api", "240.0.0.0", 80)
+
+
+async def test_other_traffic_passes_unless_the_mesh_forbids_it(world: World) -> None:
+    there = ELSEWHERE, world.outside.port
+    await reaches("outside", *there)
+
+    await world.cp.put({**MESH, "networking": {"outbound": {"passthrough": False}}})
+    await reaches_no("outside", *there)
+
+    await world.cp.put(MESH)
+    await reaches("outside", *there)
+
+
+async def test_instances_are_called_directly_where_that_is_asked_for(world: World) -> None:
+    instance = (await world.cp.rest.get("/meshes/default/dataplanes/api")).json()["networking"]
+    there = instance["address"], instance["inbound"][0]["port"]
+    assert await backend_at(*there) != "api"  # plaintext, which the sidecar of api refuses
+
+    await world.web(directAccessServices=["api"])
+
+    await reaches("api", *there)
+    await world.web()
+
+
+async def test_what_comes_to_the_machine_reaches_the_workload_and_no_other_port(
+    world: World,
+) -> None:
+    """Without a certificate nobody comes in by the inbound, nor beside it by the workload's port."""
+    ports = (API_PORT, world.workload.port)
+    for port in ports:
+        assert await backend_at(MACHINE, port, mark=INCOMING) != "web"
+
+    await world.cp.put({"type": "Mesh", "name": "default", "meshServices": MESH["meshServices"]})
+    for port in ports:
+        await reaches("web", MACHINE, port, mark=INCOMING)
+    await world.cp.put(MESH)
