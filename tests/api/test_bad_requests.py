@@ -320,3 +320,35 @@ async def test_a_defect_is_answered_with_an_instance_and_nothing_else(
     logged = capsys.readouterr().out
     assert problem["instance"] in logged
     assert "a-secret" in logged
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (
+            "/meshes/default/meshproxypatches/p",
+            (
+                '{"type": "MeshProxyPatch", "mesh": "default", "name": "p", "spec": {"default": '
+                '{"appendModifications": [{"cluster": {"operation": "Patch", "jsonPatches": '
+                '[{"op": "add", "path": "/a", "value": 1e400}]}}]}}}'
+            ),
+            "spec.default.appendModifications[0].cluster.jsonPatches[0].value",
+        ),
+        (
+            "/meshes/default",
+            (
+                '{"type": "Mesh", "name": "default", "tracing": {"backends": [{"name": "a", '
+                '"type": "zipkin", "conf": {"url": "http://a:1/b", "x": [1e400]}}]}}'
+            ),
+            "tracing.backends[0].conf",
+        ),
+    ],
+)
+async def test_numbers_that_json_cannot_say_are_refused(
+    path: str, body: str, field: str, admin: httpx.AsyncClient
+) -> None:
+    """They are read as infinite, and what is shown would be no JSON any more."""
+    answer = await admin.put(path, content=body, headers=JSON)
+    assert answer.status_code == 400
+    reason = "must not hold numbers that are not finite"
+    assert {"field": field, "reason": reason} in answer.json()["invalid_parameters"]

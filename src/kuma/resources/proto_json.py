@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from kuma.kit.durations import parse_duration
-from kuma.resources.spec import SpecModel
+from kuma.resources.spec import SpecModel, finite
 
 Bool = StrictBool
 
@@ -36,7 +36,7 @@ def _sort(tags: Mapping[str, str]) -> Mapping[str, str]:
 Tags = Annotated[Mapping[str, str], AfterValidator(_sort)]
 """Sorted by key, as Kuma shows them."""
 
-Struct = Mapping[str, Any]
+Struct = Annotated[Mapping[str, Any], BeforeValidator(finite)]
 """Free-form JSON, such as the configuration of a backend whose type decides the fields."""
 
 

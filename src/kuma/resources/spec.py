@@ -40,6 +40,7 @@ class SpecModel(BaseModel):
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,
+        allow_inf_nan=False,
         ser_json_bytes="base64",
         val_json_bytes="base64",
     )
@@ -118,7 +119,18 @@ class Json:
 
 
 def _read_json(raw: object) -> object:
-    return raw if isinstance(raw, Json) else Json(json.dumps(raw, sort_keys=True))
+    """Refuses numbers such as 1e400, which are read as infinite."""
+    return raw if isinstance(raw, Json) else Json(json.dumps(finite(raw), sort_keys=True))
+
+
+def finite(raw: object) -> object:
+    """`raw`, if JSON can say it. Raises ValueError."""
+    try:
+        json.dumps(raw, allow_nan=False, default=str)
+    except ValueError:
+        msg = "must not hold numbers that are not finite"
+        raise ValueError(msg) from None
+    return raw
 
 
 AnyJson = Annotated[

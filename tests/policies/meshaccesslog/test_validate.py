@@ -187,3 +187,24 @@ def test_refuses_what_could_not_be_honoured(
     backend: dict[str, Any], field: str, message: str
 ) -> None:
     assert verdict(KIND, a_spec(backend)) == [(f"{DEFAULT}.backends[0].{field}", message)]
+
+
+@pytest.mark.parametrize(
+    ("backend", "field"),
+    [
+        (a_file(type="Plain", plain="100% %KUMA_MESH%"), "file.format.plain"),
+        (
+            a_file(type="Json", json=[{"key": "a", "value": "%REQ("}]),
+            "file.format.json[0].value",
+        ),
+        (
+            a_collector("a", attributes=[{"key": "a", "value": "%"}]),
+            "openTelemetry.attributes[0].value",
+        ),
+        (a_collector("a", body={"kvlistValue": ["%"]}), "openTelemetry.body"),
+    ],
+)
+def test_refuses_what_envoy_would_not_take_as_a_format(backend: dict[str, Any], field: str) -> None:
+    [(path, message)] = verdict(KIND, a_spec(backend))
+    assert path == f"{DEFAULT}.backends[0].{field}"
+    assert message.startswith("a % must begin an operator")

@@ -280,7 +280,7 @@ class _Writer:
             return AnyValue(string_value=self.fill(self.default))
         try:
             body = ParseDict(backend.body.load(), AnyValue())
-        except ParseError:
+        except (ParseError, TypeError):  # the latter where a message is neither text nor object
             return AnyValue(string_value=self.fill(backend.body.text))
         _fill_in(body, self.fill)
         return body

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kuma.policies.collectors import has_port, validate_collector
 from kuma.policies.constraints import PROXIES, Found, one_of_lists
@@ -19,6 +19,7 @@ from kuma.policies.meshaccesslog.model import (
     OtelBackend,
     TcpBackend,
 )
+from kuma.policies.meshaccesslog.operators import check_operators
 from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
@@ -109,7 +110,9 @@ def _validate_format(form: Format) -> list[Violation]:
     if form.type is FormatType.PLAIN:
         if form.plain is None:
             return [Violation("plain", _DEFINED)]
-        return [] if form.plain else [Violation("plain", "must not be empty")]
+        if not form.plain:
+            return [Violation("plain", "must not be empty")]
+        return list(check_operators("plain", form.plain))
     if form.json_ is None:
         return [Violation("json", _DEFINED)]
     if not form.json_:
@@ -127,6 +130,7 @@ def _validate_field(field: JsonField) -> list[Violation]:
         found.append(Violation("key", "key cannot be empty"))
     if not field.value:
         found.append(Violation("value", "value cannot be empty"))
+    found += check_operators("value", field.value)
     try:
         json.loads(f'{{"{field.key}": "{field.value}"}}')
     except ValueError:
@@ -148,7 +152,18 @@ def _validate_otel(backend: OtelBackend) -> list[Violation]:
     found = list(validate_collector(backend.endpoint, backend.backend_ref))
     for index, attribute in enumerate(backend.attributes or ()):
         found += at(f"attributes[{index}].key", _validate_attribute(attribute))
+        found += check_operators(f"attributes[{index}].value", attribute.value)
+    for text in () if backend.body is None else _texts(backend.body.load()):
+        found += check_operators("body", text)
     return found
+
+
+def _texts(raw: object) -> Iterator[str]:
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, dict | list):
+        for each in (*raw, *raw.values()) if isinstance(raw, dict) else raw:
+            yield from _texts(each)
 
 
 def _validate_attribute(attribute: OtelAttribute) -> Found:
