@@ -8,27 +8,31 @@ from kuma.kit.slots import EMPTY, Slots
 from kuma.plan import names
 from kuma.plan.proxy import DirectAccess, InboundPassthrough, OutboundPassthrough
 from kuma.plan.tls import MutualTls, TlsMode
+from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.match import matched_policies
+from kuma.resolve.outbounds import Client
 from kuma.resolve.redirection import BIND_OUTBOUNDS, STRICT_INBOUND_PORTS, Redirection
-from kuma.resolve.rules import proxy_rule
+from kuma.resolve.rules import placement_of, proxy_rule, rule_for
 from kuma.resolve.subject import Subject
 from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources.kinds.dataplane import DataplaneSpec
 
 ALL_SERVICES = "*"
+OUTSIDE = "pass_through"
+"""What policies may call it. Source: Kuma."""
 
 
 @derived
 def passed_out(
-    view: MeshView, subject: Subject, redirection: Redirection
+    view: MeshView, subject: Subject, client: Client, redirection: Redirection
 ) -> tuple[OutboundPassthrough, ...]:
     """Shared by the proxies of a class, as all of the sending side is."""
     mesh, port = view.mesh(), redirection.outbound_port
     is_open = mesh is None or mesh.spec.passthrough
-    conf = _conf(view, subject)
+    conf = with_collectors(view, _as_to_a_service(view, client, _conf(view, subject)))
     versions = redirection.versions if port else ()
     return tuple(OutboundPassthrough(each, port, is_open, conf) for each in versions)
 
@@ -41,6 +45,17 @@ def _conf(view: MeshView, subject: Subject) -> Slots:
         policies = matched_policies(view, placement.name, subject).names
         if (rule := proxy_rule(view, placement.name, policies)) is not None:
             slots = slots.put(placement.on_passthrough(rule))
+    return slots
+
+
+def _as_to_a_service(view: MeshView, client: Client, slots: Slots) -> Slots:
+    """With what is said of calls to all services, of some kinds."""
+    for kind, policies in client.policies:
+        if not placement_of(view, kind).on_outside:
+            continue
+        if (rule := rule_for(view, kind, policies, OUTSIDE)) is not None:
+            slots = slots.put(rule.conf)
+            slots = slots if client.logged is None else slots.put(client.logged)
     return slots
 
 

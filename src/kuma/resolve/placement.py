@@ -108,7 +108,7 @@ class Placement:
     `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
     proxy also has to say who it is, and then shares only with those that say the same;
     `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh.
-    `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
+    `on_outside`: what is said of calls to all services holds for that, too. `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
     inbounds, which then are its own. `tls` says on what terms an inbound takes, and its proxy
@@ -124,6 +124,7 @@ class Placement:
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
     on_passthrough: Callable[[Rule], object] | None = None
+    on_outside: bool = False
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     tls: Callable[[InboundRules], TlsTerms] | None = None

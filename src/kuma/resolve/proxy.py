@@ -127,16 +127,17 @@ def sender_of(
     redirection = redirection_of(dataplane.spec, said)
     binds = redirection is None or BIND_OUTBOUNDS in features
     unified = is_unified(view, features)
+    client = with_asked_tags(view, client_of(view, subject), dataplane)
     sender: Sender = shared(
         view,
         Sender(
-            client=with_asked_tags(view, client_of(view, subject), dataplane),
+            client=client,
             outbounds=outbounds_of(view, name, features, said).outbounds,
             binds=binds,
             conf=conf_of(view, name),
             passed_out=()
             if binds or not redirection
-            else named_passthroughs(passed_out(view, subject, redirection), unified),
+            else named_passthroughs(passed_out(view, subject, client, redirection), unified),
             unified=unified,
         ),
     )

@@ -24,6 +24,7 @@ PLACEMENT = Placement(
     conf=AccessLogConf,
     on_outbound=True,
     on_route=True,
+    on_outside=True,
     on_inbound=place_logs,
     tells_proxy=True,
 )

@@ -8,16 +8,22 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from google.protobuf.json_format import ParseDict, ParseError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from kuma.envoy.access_log import build_lines, build_objects, build_otlp, limit_to
+from kuma.envoy.access_log import (
+    add_to_chains,
+    build_lines,
+    build_objects,
+    build_otlp,
+    limit_to,
+)
 from kuma.envoy.cluster import build_collector
-from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper
+from kuma.envoy.shaper import InboundChain, OutboundChain, PassedOut, Shaper
 from kuma.kit.value import value
 from kuma.plan.collector import LOGS, Collector, Collectors
 from kuma.plan.logged import LoggedAs
@@ -52,6 +58,7 @@ TCP_FORMAT = (
 """What Kuma writes where no format is given, which tools read. Source: Kuma, MeshAccessLog."""
 
 UNKNOWN = "unknown"
+_OUTSIDE = "external"
 _LOG_NAME = "MeshAccessLog"
 
 Fill = Callable[[str], str]
@@ -86,7 +93,7 @@ class AccessLogShaper(Shaper):
         writer = _Writer(
             HTTP_FORMAT if chain.outbound.protocol.is_http else TCP_FORMAT,
             logged,
-            _outbound_values(chain.outbound, logged),
+            _values_to(chain.outbound.service, logged),
             _collectors(chain.outbound),
         )
         _add(
@@ -98,17 +105,23 @@ class AccessLogShaper(Shaper):
             ],
         )
 
+    def passed_out(self, made: PassedOut) -> Iterator[Cluster]:
+        """Differs from Kuma, whose line without a format of its own is `tcp`."""
+        logged, conf = made.plan.conf.get(LoggedAs), made.plan.conf.get(AccessLogConf)
+        if logged is None or conf is None:
+            return
+        known = made.plan.conf.get(Collectors) or Collectors()
+        writer = _Writer(TCP_FORMAT, logged, _values_to(_OUTSIDE, logged), known)
+        made_loggers = [writer.logger(each, "") for each in conf.backends or ()]
+        add_to_chains(made.listener, [each for each in made_loggers if each is not None])
+        yield from _clusters(conf.backends or (), known, logged)
+
     def beside(self, part: Inbound | Outbound) -> Iterator[Cluster]:
         """The collectors."""
         logged = part.conf.get(LoggedAs)
         if logged is None:
             return
-        known = _collectors(part)
-        for backend in _backends(part):
-            if backend.open_telemetry is not None and backend.type is BackendType.OPEN_TELEMETRY:
-                found = _reported(backend.open_telemetry, known)
-                if found is not None:
-                    yield build_collector(found.cluster, found.collector, logged.machine)
+        yield from _clusters(_backends(part), _collectors(part), logged)
 
 
 def _add(chain: InboundChain | OutboundChain, loggers: Sequence[AccessLog | None]) -> None:
@@ -117,6 +130,16 @@ def _add(chain: InboundChain | OutboundChain, loggers: Sequence[AccessLog | None
         chain.http.manager.access_log.extend(made)
     if chain.tcp is not None:
         chain.tcp.access_log.extend(made)
+
+
+def _clusters(
+    backends: Iterable[Backend], known: Collectors, logged: LoggedAs
+) -> Iterator[Cluster]:
+    for backend in backends:
+        if backend.open_telemetry is not None and backend.type is BackendType.OPEN_TELEMETRY:
+            found = _reported(backend.open_telemetry, known)
+            if found is not None:
+                yield build_collector(found.cluster, found.collector, logged.machine)
 
 
 def _backends(part: Inbound | Outbound) -> list[Backend]:
@@ -173,13 +196,13 @@ def _inbound_values(inbound: Inbound, logged: LoggedAs) -> Fill:
     return _filler(values, logged)
 
 
-def _outbound_values(outbound: Outbound, logged: LoggedAs) -> Fill:
+def _values_to(service: str, logged: LoggedAs) -> Fill:
     host = f"[{logged.address}]" if ":" in logged.address else logged.address
     values = {
         "KUMA_SOURCE_ADDRESS": f"{host}:0",
         "KUMA_SOURCE_ADDRESS_WITHOUT_PORT": logged.address,
         "KUMA_SOURCE_SERVICE": _literal(logged.service),
-        "KUMA_DESTINATION_SERVICE": _literal(outbound.service),
+        "KUMA_DESTINATION_SERVICE": _literal(service),
         "KUMA_TRAFFIC_DIRECTION": "OUTBOUND",
     }
     return _filler(values, logged)
