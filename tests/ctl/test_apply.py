@@ -54,6 +54,41 @@ def test_many_documents_are_created_and_then_updated(api: RunningApi, shell: She
     assert "m-1" in api.names(MESH.name)
 
 
+SERVICES = """\
+type: HostnameGenerator
+name: local
+spec:
+  selector: {meshMultiZoneService: {matchLabels: {team: shop}}}
+  template: "{{ .DisplayName }}.{{ .Zone }}"
+---
+type: MeshMultiZoneService
+mesh: default
+name: all
+spec:
+  selector: {meshService: {matchLabels: {app: api}}}
+  ports: [{port: 80}]
+---
+type: Workload
+mesh: default
+name: shop
+spec: {}
+"""
+
+
+def test_kinds_of_services_are_applied_and_shown(api: RunningApi, shell: Shell) -> None:
+    """The fields of Go's templates are for the control plane, not for `--var`."""
+    assert shell.out("apply", "-f", "-", stdin=SERVICES).count("Created") == 3
+
+    assert shell.out("get", "hg") == "NAME    AGE\nlocal   0s\n"
+    assert shell.out("get", "mzsvc", "all") == "MESH      NAME   AGE\ndefault   all    0s\n"
+    assert shell.out("get", "workloads").splitlines()[1].split()[:2] == ["default", "shop"]
+    assert '"{{ .DisplayName }}.{{ .Zone }}"' in shell.out(
+        "get", "hostnamegenerator", "local", "-ojson"
+    )
+    shell.out("delete", "workload", "shop")
+    assert api.names("Workload") == set()
+
+
 def test_json_is_applied_too(api: RunningApi, shell: Shell) -> None:
     assert "Created" in shell.out("apply", "-f", "-", stdin='{\n\t"type": "Mesh", "name": "m-1"\n}')
 

@@ -1,5 +1,6 @@
 """MeshMultiZoneServices as destinations: what is behind them, and who may answer for it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from kuma.plan import names
 from kuma.plan.protocol import Protocol
 from kuma.plan.tls import MutualTls
+from kuma.policies.meshtimeout.model import TimeoutConf
 from kuma.resolve.outbounds import endpoints_of
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import (
@@ -16,7 +18,7 @@ from kuma.resources.kinds.mesh_service import (
     TlsStatus,
 )
 from kuma.resources.resource import AnyResource, Resource
-from tests.resolve.world import a_view, messages, plan_of
+from tests.resolve.world import a_policy, a_view, messages, plan_of, the_outbound
 from tests.support.builders import a_dataplane, a_mesh, a_resource
 
 CLIENT = a_dataplane(
@@ -121,3 +123,49 @@ def test_a_permissive_mesh_waits_for_all_behind_it(ready: bool) -> None:
     [destination] = plan_of("client", *everything, a_mesh(permissive=True)).destinations
 
     assert (destination.tls is not None) is ready
+
+
+def target(**fields: Any) -> dict[str, Any]:
+    return {"kind": "MeshMultiZoneService", **fields}
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([({"kind": "Mesh"}, 1)], 1),
+        ([(target(name="all"), 2), ({"kind": "Mesh"}, 1)], 2),
+        ([(target(name="all", sectionName="http"), 3), (target(name="all"), 2)], 3),
+        ([(target(name="all", sectionName="80"), 3), (target(name="all"), 2)], 2),
+        ([(target(labels={"team": "a"}), 4), ({"kind": "Mesh"}, 1)], 4),
+        ([(target(name="other"), 5), ({"kind": "Mesh"}, 1)], 1),
+        ([({"kind": "MeshService", "name": "blue"}, 6), ({"kind": "Mesh"}, 1)], 1),
+    ],
+)
+def test_policies_pick_it_or_one_of_its_ports(
+    items: list[tuple[dict[str, Any], int]], expected: int
+) -> None:
+    to = [
+        {"targetRef": each, "default": {"http": {"requestTimeout": f"{seconds}s"}}}
+        for each, seconds in items
+    ]
+    zone = {"kuma.io/zone": "east", "kuma.io/origin": "zone"}
+    policy = a_policy("MeshTimeout", "t", {"to": to}, labels=zone)
+    service = a_multi_zone_service(name="http").with_labels({"team": "a"})
+
+    plan = plan_of("client", CLIENT, BLUE, service, a_mesh_service("blue"), policy)
+
+    conf = the_outbound(plan, "default_all___mzsvc_80").conf.get(TimeoutConf)
+    assert conf is not None
+    assert conf.http is not None
+    assert conf.http.request_timeout == timedelta(seconds=expected)
+
+
+def test_a_route_to_a_port_that_there_is_not_is_told() -> None:
+    everything = [{"path": {"type": "PathPrefix", "value": "/"}}]
+    rules = [{"matches": everything, "default": {"backendRefs": [target(name="all", port=81)]}}]
+    to = [{"targetRef": target(name="all"), "rules": rules}]
+    route = a_policy("MeshHTTPRoute", "r", {"to": to})
+
+    plan = plan_of("client", CLIENT, a_multi_zone_service(), route)
+
+    assert messages(plan) == ['MeshMultiZoneService "all" with port 81 is not found']

@@ -82,6 +82,50 @@ async def test_a_mesh_service_is_made_and_kept(mesh: Mesh) -> None:
     assert found["status"]["dataplaneProxies"]["total"] == 2
 
 
+async def test_services_have_the_names_of_generators(mesh: Mesh) -> None:
+    await services_on(mesh)
+
+    async def names() -> list[str]:
+        status = (await mesh.cp.rest.get(SERVICE)).json().get("status", {})
+        return [each["hostname"] for each in status.get("addresses", [])]
+
+    await until(names, lambda found: found == ["api.svc.mesh.local"])
+    template = "{{ .DisplayName }}.{{ .Zone }}.example"
+    selector = {"meshService": {"matchLabels": {"kuma.io/display-name": "api"}}}
+    await mesh.cp.put(
+        {
+            "type": "HostnameGenerator",
+            "name": "another",
+            "spec": {"selector": selector, "template": template},
+        }
+    )
+    await until(names, lambda found: "api.default.example" in found)
+    listed = (await mesh.cp.rest.get(f"{SERVICE}/_hostnames")).json()
+    assert [each["hostname"] for each in listed["items"]] == [
+        "api.default.example",
+        "api.svc.mesh.local",
+    ]
+
+    await mesh.cp.rest.delete("/hostnamegenerators/another")
+    await until(names, lambda found: found == ["api.svc.mesh.local"])
+
+
+async def test_the_dataplanes_of_a_workload_are_counted(mesh: Mesh) -> None:
+    path = "/meshes/default/dataplanes/client"
+    document = (await mesh.cp.rest.get(path)).json()
+    labels = {**document["labels"], "kuma.io/workload": "caller"}
+    await mesh.cp.put({**document, "labels": labels})
+
+    async def ask() -> httpx.Response:
+        return await mesh.cp.rest.get("/meshes/default/workloads/caller")
+
+    counted = {"dataplaneProxies": {"connected": 1, "healthy": 1, "total": 1}}
+    await until(ask, lambda found: found.json().get("status") == counted)
+
+    await mesh.cp.put(document)
+    await until(ask, lambda found: found.status_code == 404)
+
+
 async def test_each_port_of_a_mesh_service_is_called_by_an_outbound_of_its_own(mesh: Mesh) -> None:
     await mesh.cp.put(both_versions(mesh))
 
