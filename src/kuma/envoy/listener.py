@@ -119,6 +119,17 @@ def build_outbound(outbound: Outbound, shape: ShapeOutbound) -> Listener:
     return listener
 
 
+def build_closed(part: Inbound | Outbound) -> Listener:
+    """Takes connections, and ends them at once."""
+    return Listener(
+        name=part.listener_name,
+        address=socket_address(part.address, part.port),
+        traffic_direction=INBOUND if isinstance(part, Inbound) else OUTBOUND,
+        bind_to_port=None if part.bind else _FALSE,
+        filter_chains=[FilterChain()],
+    )
+
+
 def build_manager(
     stat_prefix: str, address: str, *, routes: RouteConfiguration | None = None
 ) -> HttpConnectionManager:

@@ -4,7 +4,8 @@ Each part of a plan is rendered alone: proxies whose plans share a part share it
 without a memory of its own: who calls it (the pipeline) remembers results by value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -38,8 +39,25 @@ from kuma.plan.route import HttpRoute, HttpRouting
 from kuma.plan.secret import SecretBytes
 
 
+class ShaperFailed(Exception):
+    """What a shaper raised, a defect or a value that validation should have refused, and which one."""
+
+    def __init__(self, shaper: Shaper, error: Exception) -> None:
+        super().__init__(str(error))
+        self.shaper = shaper
+
+
+@contextmanager
+def naming(shaper: Shaper) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise ShaperFailed(shaper, error) from error
+
+
 class Renderer:
-    """`shapers` edit each part in their order, a later one sees what an earlier one did."""
+    """`shapers` edit each part in their order, a later one sees what an earlier one did. What they raise
+    is a ShaperFailed; `isolation.py` has the renderer that goes on without."""
 
     def __init__(self, shapers: Sequence[Shaper] = ()) -> None:
         self._shapers = tuple(shapers)
@@ -48,8 +66,7 @@ class Renderer:
         """The listener, the cluster of the workload, and the routes if it speaks HTTP."""
         made = listener.build_inbound(inbound, self._shape_inbound)
         upstream = cluster.build_inbound_cluster(inbound)
-        for shaper in self._shapers:
-            shaper.inbound_cluster(upstream, inbound)
+        self._shape(lambda shaper: shaper.inbound_cluster(upstream, inbound))
         both = (as_resource(TypeUrl.LISTENER, made.name, made), _cluster_resource(upstream))
         return (*both, self._inbound_routes(inbound)) if inbound.protocol.is_http else both
 
@@ -61,14 +78,14 @@ class Renderer:
 
     def beside(self, part: Inbound | Outbound) -> tuple[EnvoyResource, ...]:
         """Clusters that the listener of a part needs for itself."""
-        found = {each.name: each for shaper in self._shapers for each in shaper.beside(part)}
+        found: dict[str, Cluster] = {}
+        self._shape(lambda shaper: found.update({each.name: each for each in shaper.beside(part)}))
         return tuple(as_resource(TypeUrl.CLUSTER, name, each) for name, each in found.items())
 
     def destination(self, destination: Destination, *, system_ca_path: str = "") -> EnvoyResource:
         """The cluster. `system_ca_path` is read only for a destination with TLS to the outside."""
         upstream = cluster.build_destination(destination, system_ca_path=system_ca_path)
-        for shaper in self._shapers:
-            shaper.destination_cluster(upstream, destination)
+        self._shape(lambda shaper: shaper.destination_cluster(upstream, destination))
         return _cluster_resource(upstream)
 
     def endpoints(self, endpoints: EndpointSet) -> EnvoyResource:
@@ -79,7 +96,8 @@ class Renderer:
     ) -> tuple[tuple[EnvoyResource, ...], tuple[EnvoyResource, ...]]:
         """The listener and its cluster; and the clusters that policies added."""
         made = passthrough.build_passed_out(plan)
-        added = [each for shaper in self._shapers for each in shaper.passed_out(made)]
+        added: list[Cluster] = []
+        self._shape(lambda shaper: added.extend(shaper.passed_out(made)))
         found = as_resource(TypeUrl.LISTENER, made.listener.name, made.listener)
         clusters = [] if made.cluster is None else [made.cluster]
         return (found, *map(_as_cluster, clusters)), tuple(map(_as_cluster, added))
@@ -126,7 +144,8 @@ class Renderer:
         found = Finished(())
         for shaper in self._shapers:
             before = self._finish_with(shaper, found.made, conf)
-            more = shaper.add(conf, system_ca_path=system_ca_path)
+            with naming(shaper):
+                more = shaper.add(conf, system_ca_path=system_ca_path)
             problems = (*found.problems, *before.problems, *more.problems)
             found = Finished((*before.made, *more.made), problems)
         return found
@@ -139,7 +158,8 @@ class Renderer:
         return found
 
     def _finish_with(self, shaper: Shaper, made: tuple[Made, ...], conf: Slots) -> Finished:
-        each = [shaper.finish(one, conf) for one in made]
+        with naming(shaper):
+            each = [shaper.finish(one, conf) for one in made]
         return Finished(
             tuple(one for found in each for one in found.made),
             tuple(problem for found in each for problem in found.problems),
@@ -147,8 +167,7 @@ class Renderer:
 
     def _inbound_routes(self, inbound: Inbound) -> EnvoyResource:
         made = build_inbound_routes(inbound)
-        for shaper in self._shapers:
-            shaper.inbound_routes(made.virtual_hosts[0], inbound)
+        self._shape(lambda shaper: shaper.inbound_routes(made.virtual_hosts[0], inbound))
         return as_resource(TypeUrl.ROUTE, made.name, made)
 
     def _routes(self, outbound: Outbound) -> EnvoyResource | None:
@@ -166,17 +185,19 @@ class Renderer:
 
     def _route(self, outbound: Outbound, plan: HttpRoute) -> Route:
         route = build_route(plan)
-        for shaper in self._shapers:
-            shaper.outbound_route(route, plan, outbound)
+        self._shape(lambda shaper: shaper.outbound_route(route, plan, outbound))
         return route
 
     def _shape_inbound(self, chain: InboundChain) -> None:
-        for shaper in self._shapers:
-            shaper.inbound_chain(chain)
+        self._shape(lambda shaper: shaper.inbound_chain(chain))
 
     def _shape_outbound(self, chain: OutboundChain) -> None:
+        self._shape(lambda shaper: shaper.outbound_chain(chain))
+
+    def _shape(self, edit: Callable[[Shaper], None]) -> None:
         for shaper in self._shapers:
-            shaper.outbound_chain(chain)
+            with naming(shaper):
+                edit(shaper)
 
 
 def _cluster_resource(upstream: Upstream) -> EnvoyResource:

@@ -9,6 +9,7 @@ searches. Hooks are called also where a policy has no configuration, since some 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_components_pb2 import Filter
@@ -81,7 +82,11 @@ class PassedOut:
 
 
 class Shaper:
-    """Does nothing at every hook; a policy overrides what it shapes."""
+    """Does nothing at every hook; a policy overrides what it shapes. `kind` is that of the policy.
+    `guards`: without its edit a part would let in whom it keeps out, so there is no part without."""
+
+    kind: ClassVar[str] = ""
+    guards: ClassVar[bool] = False
 
     def inbound_chain(self, chain: InboundChain) -> None: ...
 

@@ -86,6 +86,10 @@ class Compiler:
         self._view_of = view_of
         self._admin_secrets = admin_secrets
 
+    def rendering(self, renderer: Renderer) -> "Compiler":
+        """The same with another renderer."""
+        return Compiler(self._engine, renderer, self._view_of, self._admin_secrets)
+
     def outcome(self, key: ProxyKey) -> Outcome:
         """The query of one proxy."""
         view = self._view_of(key.mesh)

@@ -11,12 +11,15 @@ import jsonpatch
 from kuma.envoy.print import snapshot_as_json
 from kuma.pipeline.compile import Compiler
 from kuma.pipeline.config_dump import without_tokens
+from kuma.pipeline.failures import Failures
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.pipeline.view import TrackedView
+from kuma.plan.failure import Failure
 from kuma.plan.machine import Machine
 from kuma.resolve import explain_parts
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
+from kuma.resolve.placement import Placement
 from kuma.resolve.view import PlainMeshView
 from kuma.resources import labels as well_known
 from kuma.resources.errors import NotFound, Unavailable
@@ -44,8 +47,11 @@ class Inspection:
         registry: Registry,
         compiler: Compiler,
         view_of: Callable[[str], TrackedView],
+        *,
         admin: AdminClient,
+        failures: Failures,
     ) -> None:
+        self._failures = failures
         self._replica = replica
         self._registry = registry
         self._compiler = compiler
@@ -60,6 +66,10 @@ class Inspection:
             for rule in explained["rules"]:
                 if rule["type"] == each.origin.kind:
                     rule["warnings"].append(f'"{each.origin.name}" {each.path}: {each.message}')
+        for failure in self._failed(mesh, name):
+            for rule in explained["rules"]:
+                if rule["type"] == failure.policy:
+                    rule["warnings"].append(str(failure))
         return explained
 
     def config(self, mesh: str, name: str, *, shadow: bool, include_diff: bool) -> dict[str, Any]:
@@ -127,11 +137,31 @@ class Inspection:
         answer = await self._admin.get(networking.address, port, path)
         return _shown(answer) if what == "xds" else answer
 
+    def _failed(self, mesh: str, name: str) -> tuple[Failure, ...]:
+        """What fails on this proxy: found by doing its work again, which is only done where something
+        failed at all."""
+        if not self._failures:
+            return ()
+        found: list[Failure] = []
+        traits = self._known_traits(mesh, name)
+        renderer, placements = self._failures.collecting(found)
+        machine = traits.machine(ProxyKey(mesh, name))
+        view = self._plain_view(mesh, machine, shadow=False, placements=placements)
+        self._compiler.rendering(renderer).snapshot_over(view, name, traits)
+        return tuple(dict.fromkeys(found))
+
     def _config_over(self, view: PlainMeshView, name: str, traits: Traits) -> dict[str, Any]:
         shown: dict[str, Any] = snapshot_as_json(self._compiler.snapshot_over(view, name, traits))
         return shown
 
-    def _plain_view(self, mesh: str, machine: Machine, *, shadow: bool) -> PlainMeshView:
+    def _plain_view(
+        self,
+        mesh: str,
+        machine: Machine,
+        *,
+        shadow: bool,
+        placements: tuple[Placement, ...] | None = None,
+    ) -> PlainMeshView:
         """For a proxy on that machine. The mesh as it is, or as it would be if policies with the
         effect shadow had effect."""
         tracked = self._view_of(mesh)
@@ -140,7 +170,7 @@ class Inspection:
             for kind in self._registry
             for found in self._replica.list(kind, mesh if kind.is_mesh_scoped else None)
         ]
-        return _View(tracked, resources, machine)
+        return _View(tracked, resources, machine, placements or tracked.placements)
 
     def _dataplane(self, mesh: str, name: str) -> DataplaneSpec:
         key = ResourceKey(DATAPLANE.name, mesh, name)
@@ -174,12 +204,13 @@ class _View(PlainMeshView):
         tracked: TrackedView,
         resources: Sequence[AnyResource],
         machine: Machine,
+        placements: tuple[Placement, ...],
     ) -> None:
         super().__init__(
             resources,
             mesh=tracked.mesh_name,
             zone=tracked.zone,
-            placements=tracked.placements,
+            placements=placements,
             service_vip_port=tracked.service_vip_port,
             machine=machine,
         )

@@ -274,11 +274,12 @@ def _send_tcp(
     view: MeshView, default: Target, draft: Sending, found: tuple[Placement, Rule] | None
 ) -> Sending:
     make = found[0].tcp_backends if found else None
-    if found is None or make is None:
+    backend_refs = make(found[1]) if found and make else None
+    if found is None or backend_refs is None:
         split = (Weighted(default.name, DEFAULT_WEIGHT),)
         return replace(draft, routing=TcpRouting(split), targets=(default,))
     origins = found[1].origins[-1:]
-    backends = resolve_backends(view, make(found[1]), origins, needs_http=False)
+    backends = resolve_backends(view, backend_refs, origins, needs_http=False)
     return replace(
         draft,
         routing=TcpRouting(backends.split, origins),

@@ -131,7 +131,7 @@ class Placement:
     tells_proxy: bool = False
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
-    tcp_backends: Callable[[Rule], tuple[BackendRef, ...]] | None = None
+    tcp_backends: Callable[[Rule], tuple[BackendRef, ...] | None] | None = None
     rule_hashes: Callable[[SpecModel], tuple[str, ...]] | None = None
     matches_sockets: Callable[[SpecModel], bool] | None = None
 

@@ -41,7 +41,6 @@ from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
 from kuma.app.control_plane.workloads import WorkloadUpkeep
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
-from kuma.envoy.render import Renderer
 from kuma.identity.dataplane_auth import authenticate_dataplane
 from kuma.identity.static_keys import load_trust
 from kuma.identity.tokens import TokenIssuer, TokenValidator
@@ -52,6 +51,7 @@ from kuma.pipeline.aggregates import Aggregates
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.compile import Compiler, Outcome
 from kuma.pipeline.envoy_admin import EnvoyAdmin
+from kuma.pipeline.failures import Failures
 from kuma.pipeline.fanout import Fanout, ProxyKey
 from kuma.pipeline.hub import Dataplane, Hub
 from kuma.pipeline.index import Index
@@ -183,7 +183,8 @@ class ControlPlane:
             unsafe_delete=settings.store.unsafe_delete,
         )
         self._certs = ServerCertificates(settings, self.work_dir, clock)
-        renderer = Renderer(SHAPERS)
+        self._failures = Failures(SHAPERS, PLACEMENTS)
+        renderer = self._failures.renderer
         self._admin = EnvoyAdmin(self.engine, self._store, self.replica, renderer, clock)
         self._compiler = Compiler(self.engine, renderer, self._view_of, self._admin.resources)
         self._views: dict[str, TrackedView] = {}
@@ -277,7 +278,12 @@ class ControlPlane:
             issuer=TokenIssuer(self.replica, clock=self.clock),
             validator=self._validator,
             inspector=Inspection(
-                self.replica, REGISTRY, self._compiler, self._view_of, self._admin
+                self.replica,
+                REGISTRY,
+                self._compiler,
+                self._view_of,
+                admin=self._admin,
+                failures=self._failures,
             ),
             insights=Aggregates(self.replica, REGISTRY, self.clock),
             facts=InstanceFacts(
@@ -413,7 +419,7 @@ class ControlPlane:
                 self.engine,
                 mesh=mesh,
                 zone=zone,
-                placements=PLACEMENTS,
+                placements=self._failures.placements,
                 service_vip_port=self.settings.dns_server.service_vip_port,
             )
             self._views[mesh] = view

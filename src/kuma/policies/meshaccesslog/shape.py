@@ -73,6 +73,8 @@ class _Reported:
 
 
 class AccessLogShaper(Shaper):
+    kind = "MeshAccessLog"
+
     def inbound_chain(self, chain: InboundChain) -> None:
         logs, logged = chain.inbound.conf.get(InboundLogs), chain.inbound.conf.get(LoggedAs)
         if logs is None or logged is None:

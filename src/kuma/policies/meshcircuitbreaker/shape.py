@@ -29,6 +29,8 @@ ON, OFF = 100, 0  # percent of the detections that eject
 
 
 class CircuitBreakerShaper(Shaper):
+    kind = "MeshCircuitBreaker"
+
     def inbound_cluster(self, upstream: Upstream, inbound: Inbound) -> None:
         _shape(upstream, inbound.conf.get(CircuitBreakerConf))
 

@@ -30,6 +30,8 @@ _FILTER = build_filter(http_filters.FAULT)
 
 
 class FaultInjectionShaper(Shaper):
+    kind = "MeshFaultInjection"
+
     def inbound_chain(self, chain: InboundChain) -> None:
         if chain.http is None:
             return

@@ -39,6 +39,8 @@ _Check = TcpHealthCheck | HttpHealthCheck | GrpcHealthCheck
 
 
 class HealthCheckShaper(Shaper):
+    kind = "MeshHealthCheck"
+
     def destination_cluster(self, upstream: Upstream, destination: Destination) -> None:
         conf = destination.conf.get(HealthCheckConf)
         if conf is None:

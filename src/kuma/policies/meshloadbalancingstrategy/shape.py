@@ -41,6 +41,8 @@ DEFAULT_MIN_RING_SIZE = 1024
 
 
 class StrategyShaper(Shaper):
+    kind = "MeshLoadBalancingStrategy"
+
     def outbound_route(self, route: Route, plan: HttpRoute, outbound: Outbound) -> None:
         conf = plan.conf.get(StrategyConf)
         if conf is not None and route.HasField("route"):

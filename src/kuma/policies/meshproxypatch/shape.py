@@ -68,6 +68,8 @@ _ANY_VALUE = "*"
 
 
 class ProxyPatchShaper(Shaper):
+    kind = "MeshProxyPatch"
+
     def finish(self, made: Made, conf: Slots) -> Finished:
         found = conf.get(Patches)
         if found is None or made.resource.type_url not in _PATCHED:

@@ -45,6 +45,8 @@ _ALWAYS = RuntimeFractionalPercent(default_value=FractionalPercent(numerator=100
 
 
 class RateLimitShaper(Shaper):
+    kind = "MeshRateLimit"
+
     def inbound_chain(self, chain: InboundChain) -> None:
         tcp = _tcp(chain.inbound)
         if tcp is not None and tcp.connection_rate is not None and not tcp.disabled:

@@ -69,6 +69,8 @@ _RESET_FORMATS = {
 
 
 class RetryShaper(Shaper):
+    kind = "MeshRetry"
+
     def outbound_chain(self, chain: OutboundChain) -> None:
         conf = chain.outbound.conf.get(RetryConf)
         if chain.tcp is None or conf is None or conf.tcp is None:

@@ -39,6 +39,8 @@ OFF = timedelta(0)
 
 
 class TimeoutShaper(Shaper):
+    kind = "MeshTimeout"
+
     def inbound_chain(self, chain: InboundChain) -> None:
         conf = _for_all(chain.inbound)
         if chain.http is not None:

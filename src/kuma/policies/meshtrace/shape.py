@@ -77,6 +77,8 @@ class Traced:
 
 
 class TraceShaper(Shaper):
+    kind = "MeshTrace"
+
     def finish(self, made: Made, conf: Slots) -> Finished:
         traced = _traced(conf)
         if traced is None or made.purpose not in TRACED:

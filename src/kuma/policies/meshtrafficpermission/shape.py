@@ -60,6 +60,9 @@ _ANYTHING = Permission(any=True)
 
 
 class PermissionShaper(Shaper):
+    kind = "MeshTrafficPermission"
+    guards = True
+
     def inbound_chain(self, chain: InboundChain) -> None:
         if not chain.secured:
             return
