@@ -1,5 +1,6 @@
 """Applications call services by virtual addresses, and know nothing of their sidecar."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.api.certificates import Authority
 from tests.support.mesh import Backend, ControlPlane, a_backend, a_control_plane, until
 from tests.support.processes import accepts, free_ports
 from tests.support.redirection import (
     ELSEWHERE,
+    ELSEWHERE_TOO,
     INCOMING,
     MACHINE,
     a_network,
@@ -19,6 +22,7 @@ from tests.support.redirection import (
     needs_namespace,
 )
 from tests.system.conftest import ALLOW_ALL, MTLS
+from tests.system.test_protocols import server_context
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_namespace]
 
@@ -28,26 +32,29 @@ API_PORT = 8080
 
 @dataclass
 class World:
-    """`web` is the redirected sidecar; the tests are its workload, and its callers. `outside` serves
-    at ELSEWHERE, `workload` is behind `web`."""
+    """`web` is the redirected sidecar; the tests are its workload, and its callers. `workload` is behind
+    it, `outside`, and `secure` with TLS, serve at ELSEWHERE, `also` at ELSEWHERE_TOO."""
 
     cp: ControlPlane
     api: Backend
     workload: Backend
     outside: Backend
+    secure: Backend
+    also: Backend
     admin: int
 
     async def web(self, **redirection: Any) -> None:
         await self.cp.put(a_web(self.workload.port, self.admin, **redirection))
 
     async def vip(self, kind: str, name: str) -> str:
-        async def ask() -> list[dict[str, str]]:
+        async def ask() -> list[str]:
             answer = await self.cp.rest.get(f"/meshes/default/{kind}/{name}")
             status = answer.json().get("status", {}) if answer.is_success else {}
-            return [*status.get("vips", []), *([status["vip"]] if "vip" in status else [])]
+            held = (*status.get("vips", []), status.get("vip", {}))
+            return [each["ip"] for each in held if each.get("ip")]
 
         await until(ask, bool)
-        return str((await ask())[0]["ip"])
+        return (await ask())[0]
 
 
 async def reaches(name: str, address: str, port: int, **options: Any) -> None:
@@ -86,6 +93,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             await enter(cp.sidecar("api", app_port=api.port))
             workload = await enter(a_backend("web", host=MACHINE))
             outside = await enter(a_backend("outside", host=ELSEWHERE))
+            tls = server_context(Authority(tmp_path_factory.mktemp("tls")).issue("outside"))
+            secure = await enter(a_backend("secure", host=ELSEWHERE, tls=tls))
+            also = await enter(a_backend("also", host=ELSEWHERE_TOO))
             [admin] = free_ports(1)
             document = a_web(workload.port, admin)
             await cp.put(document)
@@ -94,7 +104,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
                 await accepts(15001)
             except TimeoutError:
                 raise AssertionError(f"{sidecar.log}\n{cp.process.log}") from None
-            yield World(cp, api, workload, outside, admin)
+            yield World(cp, api, workload, outside, secure, also, admin)
 
 
 async def test_a_mesh_service_is_called_by_its_virtual_address(world: World) -> None:
@@ -155,6 +165,77 @@ async def test_instances_are_called_directly_where_that_is_asked_for(world: Worl
 
     await reaches("api", *there)
     await world.web()
+
+
+def passthrough(mode: str, *matches: dict[str, Any]) -> dict[str, Any]:
+    default = {"passthroughMode": mode, "appendMatch": list(matches)}
+    spec = {"targetRef": {"kind": "Mesh"}, "default": default}
+    return {"type": "MeshPassthrough", "mesh": "default", "name": "out", "spec": spec}
+
+
+async def test_a_host_that_is_matched_is_called_and_no_other(world: World) -> None:
+    there = ELSEWHERE, world.outside.port
+    match = {"type": "Domain", "value": "*.example.com", "protocol": "http", "port": there[1]}
+    policy = passthrough("Matched", match)
+    await world.cp.put(policy)
+
+    await reaches("503", *there, host="www.example.org")
+    assert await backend_at(*there, host="www.example.com") == "outside"
+    assert await backend_at(*there, host=f"www.example.com:{there[1]}") == "outside"
+    await reaches("api", "240.0.0.0", 80)
+
+    await world.cp.delete(policy)
+    await reaches("outside", *there, host="www.example.org")
+
+
+async def test_an_address_that_is_matched_is_called_and_no_other(world: World) -> None:
+    there, also = (ELSEWHERE, world.outside.port), (ELSEWHERE_TOO, world.also.port)
+    policy = passthrough("Matched", {"type": "CIDR", "value": f"{ELSEWHERE}/32"})
+    await world.cp.put(policy)
+
+    await reaches_no("also", *also)
+    await reaches("outside", *there)
+
+    match = {"type": "IP", "value": ELSEWHERE_TOO, "protocol": "mysql", "port": also[1]}
+    await world.cp.put(passthrough("Matched", match))
+    await reaches("also", *also)
+    await reaches_no("outside", *there)
+
+    await world.cp.delete(policy)
+    await reaches("outside", *there)
+
+
+async def test_a_server_name_that_is_matched_is_called_and_no_other(world: World) -> None:
+    there = ELSEWHERE, world.secure.port
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    match = {"type": "Domain", "value": "www.example.com", "protocol": "tls", "port": there[1]}
+    policy = passthrough("Matched", match)
+    await reaches("secure", *there, host="www.example.org", tls=tls)
+    await world.cp.put(policy)
+
+    await reaches_no("secure", *there, host="www.example.org", tls=tls)
+    await reaches("secure", *there, host="www.example.com", tls=tls)
+
+    await world.cp.delete(policy)
+    await reaches("secure", *there, host="www.example.org", tls=tls)
+
+
+async def test_a_policy_goes_before_the_mesh(world: World) -> None:
+    there = ELSEWHERE, world.outside.port
+    policy = passthrough("None")
+    await world.cp.put(policy)
+    await reaches_no("outside", *there)
+
+    await world.cp.put({**MESH, "networking": {"outbound": {"passthrough": False}}})
+    await world.cp.put(passthrough("All"))
+    await reaches("outside", *there)
+
+    await world.cp.delete(policy)
+    await reaches_no("outside", *there)
+    await world.cp.put(MESH)
+    await reaches("outside", *there)
 
 
 async def test_what_comes_to_the_machine_reaches_the_workload_and_no_other_port(

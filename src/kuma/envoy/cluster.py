@@ -83,6 +83,11 @@ def build_original(name: str) -> Cluster:
     )
 
 
+def speaking_http2(cluster: Cluster) -> Cluster:
+    """The same, whose endpoints take HTTP/2."""
+    return finish(Upstream(cluster, _copy(_HTTP2)))
+
+
 def build_nowhere(name: str) -> Cluster:
     """No endpoints: who is sent there is not connected."""
     made = Cluster(

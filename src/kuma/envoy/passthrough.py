@@ -36,7 +36,7 @@ def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
         address=socket_address(_ANY[plan.version], plan.port),
         traffic_direction=OUTBOUND,
         use_original_dst=_TRUE,
-        filter_chains=[_not_redirected(plan.port), FilterChain(filters=[forward(name, name)])],
+        filter_chains=[ended(plan.port), FilterChain(filters=[forward(name, name)])],
     )
     return PassedOut(plan, listener, build_original(name) if plan.is_open else None)
 
@@ -52,7 +52,7 @@ def build_passed_in(plan: InboundPassthrough) -> tuple[Listener, tuple[Cluster, 
         traffic_direction=INBOUND,
         use_original_dst=_TRUE,
         enable_reuse_port=_TRUE,
-        filter_chains=[_not_redirected(plan.port)],
+        filter_chains=[ended(plan.port)],
     )
     if not plan.ports and not plan.closed:
         listener.filter_chains.append(FilterChain(filters=[forward(name, name)]))
@@ -83,7 +83,7 @@ def _direct_listener(address: str, port: int) -> Listener:
     )
 
 
-def _not_redirected(port: int) -> FilterChain:
+def ended(port: int) -> FilterChain:
     """Ends connections to the listener's own port, which nobody redirected: passed on, each would come
     back as another one.
 

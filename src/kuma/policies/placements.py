@@ -8,6 +8,7 @@ from kuma.policies.meshfaultinjection.placement import PLACEMENT as FAULT_INJECT
 from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
 from kuma.policies.meshloadbalancingstrategy.placement import PLACEMENT as LOAD_BALANCING
+from kuma.policies.meshpassthrough.placement import PLACEMENT as PASSTHROUGH
 from kuma.policies.meshproxypatch.placement import PLACEMENT as PROXY_PATCH
 from kuma.policies.meshratelimit.placement import PLACEMENT as RATE_LIMIT
 from kuma.policies.meshretry.placement import PLACEMENT as RETRY
@@ -23,6 +24,7 @@ PLACEMENTS: tuple[Placement, ...] = (
     TCP_ROUTE,
     TLS,
     LOAD_BALANCING,
+    PASSTHROUGH,
     ACCESS_LOG,
     TRACE,
     FAULT_INJECTION,

@@ -165,7 +165,11 @@ def _ports_of(
     view: MeshView, backend: Backend, scope: Scope
 ) -> Iterator[tuple[AnyResource, int, str]]:
     """Of all resources with the labels, or of the one with the name. A MeshExternalService has one
-    port, and any that is wanted means it."""
+    port, and any that is wanted means it.
+
+    # Differs from Kuma: of several resources with the labels it takes the ports of one, and all ports
+    # where the one that is wanted is not there.
+    """
     where = Scope(scope.zone, backend.namespace or scope.namespace)
     only = None if backend.kind == MESH_EXTERNAL_SERVICE.name else backend.port
     for each in find_resources(view, backend.kind, backend.name, backend.labels, where):

@@ -4,6 +4,8 @@ the leader.
     changes of the replica -> services without an address -> writer (status.vips, status.vip)
 
 An address stays with its service for as long as that exists, over restarts and changes of the leader.
+Differs from Kuma: of two services with one address the second gets another one; and addresses are given
+out again as late as possible after a restart, too.
 Source: Kuma, `ipam` of kuma-cp; reference 7.
 """
 
