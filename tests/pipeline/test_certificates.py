@@ -12,7 +12,7 @@ from kuma.identity.issuer import Subject
 from kuma.identity.key_pair import CertificateAuthority, load_authority
 from kuma.kit.clock import ManualClock, SystemClock
 from kuma.kit.incremental import Engine
-from kuma.pipeline.certificates import Certificates, Wanted
+from kuma.pipeline.certificates import NEVER, Certificates, Wanted
 from kuma.pipeline.fanout import ProxyKey
 
 KEY = ProxyKey("default", "api-1")
@@ -140,3 +140,18 @@ async def test_a_proxy_that_is_gone_is_not_asked_for_again(told: Told) -> None:
 
     assert gone not in told.refreshed
     told.certificates.close()
+
+
+async def test_a_new_authority_waits_until_others_trust_it(told: Told) -> None:
+    told.certificates.ensure(KEY, WANTED, authority)
+    changed = Wanted("ca-2", b"other root", SUBJECT, timedelta(hours=10))
+    trusted_from = told.clock.now() + timedelta(seconds=2)
+
+    assert not told.certificates.ensure(KEY, changed, authority, not_before=NEVER)
+    assert not told.certificates.ensure(KEY, changed, authority, not_before=trusted_from)
+    told.clock.advance(timedelta(seconds=2))
+    assert told.certificates.ensure(KEY, changed, authority, not_before=trusted_from)
+
+
+async def test_the_first_certificate_waits_for_nobody(told: Told) -> None:
+    assert told.certificates.ensure(KEY, WANTED, authority, not_before=NEVER)

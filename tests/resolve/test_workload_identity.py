@@ -45,7 +45,7 @@ def known(**fields: Any) -> Known:
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        ({"app": "web", "version": "v1"}, "two-labels"),
+        ({"app": "web", "version": "v1", "x": "y"}, "two-labels"),
         ({"app": "web"}, "a-label"),
         ({"app": "other"}, "all"),
         ({}, "all"),
@@ -58,6 +58,7 @@ def test_most_labels_win_and_then_the_first_name(labels: Mapping[str, str], expe
             an_identity("all"),
             an_identity("two-labels", {"app": "web", "version": "v1"}),
             an_identity("a-label", {"app": "web"}),
+            an_identity("soon", {"app": "web", "version": "v1", "x": "y"}, ready="Preparing"),
         ],
         "east",
     )

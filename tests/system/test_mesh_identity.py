@@ -18,7 +18,10 @@ from tests.support.processes import free_ports
 from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
 from tests.system.test_certificates import ROOM_FOR_RETRIES, on_the_wire
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("test_mesh_identity.py"),
+]
 
 DOMAIN = "default.default.mesh.local"
 EXCLUSIVE = {"type": "Mesh", "name": "default", "meshServices": {"mode": "Exclusive"}}

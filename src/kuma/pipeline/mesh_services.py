@@ -84,12 +84,11 @@ def as_proxy(
 ) -> Proxy:
     issued = insight.mtls.issued_backend if insight is not None and insight.mtls else ""
     labels = dict(member.labels)
-    best = best_match(identities, labels)
     return Proxy(
         member,
         is_online=insight is not None and insight.is_online,
         has_certificate=bool(issued),
-        has_identity=best is not None and best.is_ready,
+        has_identity=best_match(identities, labels) is not None,
         spiffe_ids=announced_ids(identities, labels),
     )
 

@@ -3,7 +3,13 @@
 Source: Kuma, workload identity on universal; reference 8.
 """
 
-from kuma.resolve.workload_identity import Known, best_match, is_from_workload, known_identities
+from kuma.resolve.workload_identity import (
+    Known,
+    best_match,
+    first_selecting,
+    is_from_workload,
+    known_identities,
+)
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.labels import WORKLOAD
@@ -29,9 +35,10 @@ def missing_workload(replica: Replica, dataplane: Dataplane, zone: str) -> str |
 
 
 def _identity(replica: Replica, dataplane: Dataplane, zone: str) -> Known | None:
-    """The MeshIdentity, ready or not, that makes the SPIFFE ID from the label."""
+    """The MeshIdentity, ready or soon to be, that makes the SPIFFE ID from the label."""
     resources = replica.list(MESH_IDENTITY, dataplane.mesh)
     if not resources:
         return None
-    found = best_match(known_identities(resources, zone), dataplane.labels)
-    return found if found is not None and is_from_workload(found, dataplane.labels) else None
+    known, labels = known_identities(resources, zone), dataplane.labels
+    found = (best_match(known, labels), first_selecting(known, labels))
+    return next((each for each in found if each and is_from_workload(each, labels)), None)

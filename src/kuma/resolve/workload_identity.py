@@ -23,6 +23,9 @@ DEFAULT_TRUST_DOMAIN = "{{ .Mesh }}.{{ .Zone }}.mesh.local"
 DEFAULT_PATH = "/workload/{{ .Workload }}"
 DEFAULT_KUBERNETES_PATH = "/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}"
 
+LINGERING = "MeshIdentity that was"
+"""In the place of a kind: MeshIdentities as they were until a moment ago."""
+
 _FROM_LABELS = {
     "Namespace": well_known.K8S_NAMESPACE,
     "ServiceAccount": well_known.K8S_SERVICE_ACCOUNT,
@@ -130,7 +133,16 @@ def _render(text: str, fields: Mapping[str, str], labels: Mapping[str, str]) -> 
 
 
 def best_match(identities: Iterable[Known], labels: Mapping[str, str]) -> Known | None:
-    """`identities` are sorted as `known_identities` does."""
+    """The one that a proxy has. `identities` are sorted as `known_identities` does.
+
+    # Differs from Kuma: one that is not ready, or never will be, takes none from a proxy that has
+    # another.
+    """
+    return next((each for each in identities if each.is_ready and each.selects(labels)), None)
+
+
+def first_selecting(identities: Iterable[Known], labels: Mapping[str, str]) -> Known | None:
+    """The one that a proxy has, or will have once it is ready."""
     return next((each for each in identities if each.selects(labels)), None)
 
 
@@ -146,10 +158,15 @@ def identities(view: MeshView) -> tuple[Known, ...]:
 
 
 @derived
+def _lingering(view: MeshView) -> tuple[Known, ...]:
+    return known_identities(view.policies(LINGERING), view.zone)
+
+
+@derived
 def _asked_labels(view: MeshView) -> frozenset[str]:
     """Labels that decide who a proxy is."""
     found: set[str] = set()
-    for known in identities(view):
+    for known in (*identities(view), *_lingering(view)):
         template = _template(known.path)
         found.update(key for key, _ in known.labels)
         found |= template.labels | {
@@ -185,18 +202,19 @@ def secret_of_identity(view: MeshView, labels: Mapping[str, str]) -> str:
 
 @derived
 def _identity(view: MeshView, labels: Tags) -> Known | None:
-    found = best_match(identities(view), dict(labels))
-    return found if found is not None and found.is_ready else None
+    return best_match(identities(view), dict(labels))
 
 
 def possible_ids(view: MeshView, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Every SPIFFE ID that a proxy with these labels has or may get soon, sorted."""
-    return _possible_ids(view, _asked(view, labels)) if identities(view) else ()
+    """Every SPIFFE ID that a proxy with these labels has, may get soon or had just now, sorted."""
+    if not identities(view) and not _lingering(view):
+        return ()
+    return _possible_ids(view, _asked(view, labels))
 
 
 @derived
 def _possible_ids(view: MeshView, labels: Tags) -> tuple[str, ...]:
-    return announced_ids(identities(view), dict(labels))
+    return announced_ids((*identities(view), *_lingering(view)), dict(labels))
 
 
 def announced_ids(identities: Iterable[Known], labels: Mapping[str, str]) -> tuple[str, ...]:

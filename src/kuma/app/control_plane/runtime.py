@@ -58,6 +58,7 @@ from kuma.pipeline.index import Index
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.inspect import Inspection
 from kuma.pipeline.left_open import LeftOpen
+from kuma.pipeline.lingering import Lingering
 from kuma.pipeline.registration import Registrar
 from kuma.pipeline.view import TrackedView
 from kuma.pipeline.workloads import is_known_by_workload
@@ -170,6 +171,7 @@ class ControlPlane:
         self.engine = Engine()
         index = Index(self.engine, (kind.name for kind in POLICIES))
         self.replica.subscribe(index.changed)
+        self.replica.subscribe(Lingering(self.engine).changed)
         self._writer = Writer(
             self._store,
             self.replica,
