@@ -155,27 +155,19 @@ class Hostnames:
         return _generated(ConditionStatus.FALSE, "Collision", message)
 
     def _generator_changed(self, name: str, generator: Generator | None) -> set[ResourceKey]:
-        """Generators change rarely: everything is made anew."""
         if self._generators.get(name) == generator:
             return set()
         if generator is None:
             del self._generators[name]
         else:
             self._generators[name] = generator
-        made_before, owners_before = self._made, self._owners
-        self._made, self._owners, self._claims = {}, {}, defaultdict(set)
-        for key, service in self._services.items():
-            if made := self._names_for(service):
-                self._made[key] = made
-            for hostname, claim in _claims(key, made):
-                self._claims[hostname].add(claim)
-        self._settle(tuple(self._claims))
-        both = made_before.keys() | self._made.keys()
-        touched = {key for key in both if made_before.get(key) != self._made.get(key)}
-        for hostname, owner in self._owners.items():
-            if owners_before.get(hostname) != owner:
-                touched |= {key for _, key in self._claims[hostname]}
-        return touched
+        made = {
+            key: None if generator is None else generator.name_for(service, self._zone)
+            for key, service in self._services.items()
+        }
+        touched = {key for key, found in made.items() if self._made[key].get(name) != found}
+        hostnames = {each for key, found in made.items() for each in self._give(key, name, found)}
+        return touched | self._settle(hostnames)
 
     def _service_changed(self, key: ResourceKey, service: AnyResource | None) -> set[ResourceKey]:
         before = self._services.pop(key, None)
@@ -183,27 +175,28 @@ class Hostnames:
             self._services[key] = service
             if before is not None and _is_called_alike(before, service):
                 return set()
-        return {key, *self._claim(key, service)}
+        hostnames = set[Hostname]()
+        self._made.setdefault(key, {})
+        for name, generator in self._generators.items():
+            found = None if service is None else generator.name_for(service, self._zone)
+            hostnames |= self._give(key, name, found)
+        if service is None:
+            del self._made[key]
+        return {key} | self._settle(hostnames)
 
-    def _claim(self, key: ResourceKey, service: AnyResource | None) -> set[ResourceKey]:
-        """Every name that generators give to the service, and none that they gave before."""
-        before = self._made.pop(key, {})
-        now = {} if service is None else self._names_for(service)
-        if now:
-            self._made[key] = now
-        old, new = _claims(key, before), _claims(key, now)
-        for hostname, claim in old - new:
-            self._claims[hostname].discard(claim)
-        for hostname, claim in new - old:
-            self._claims[hostname].add(claim)
-        touched = self._settle({hostname for hostname, _ in old | new})
-        return touched if before == now else touched | {key}
-
-    def _names_for(self, service: AnyResource) -> dict[str, str | Refusal]:
-        made = (
-            (each.name, each.name_for(service, self._zone)) for each in self._generators.values()
-        )
-        return {name: found for name, found in made if found is not None}
+    def _give(self, key: ResourceKey, generator: str, found: str | Refusal | None) -> set[Hostname]:
+        """In place of what the generator gave to the service before. The names that this is about."""
+        made, hostnames = self._made[key], set[Hostname]()
+        before = made.pop(generator, None)
+        if isinstance(before, str):
+            self._claims[key.mesh, before].discard((generator, key))
+            hostnames.add((key.mesh, before))
+        if found is not None:
+            made[generator] = found
+        if isinstance(found, str):
+            self._claims[key.mesh, found].add((generator, key))
+            hostnames.add((key.mesh, found))
+        return hostnames
 
     def _settle(self, hostnames: Iterable[Hostname]) -> set[ResourceKey]:
         """Who keeps each of the names; whoever wants one that changed hands is touched."""
@@ -224,16 +217,6 @@ class Hostnames:
         generator, key = claim
         created = self._services[key].meta.creation_time
         return *self._generators[generator].order, created, key.name, key.kind
-
-
-def _claims(
-    key: ResourceKey, made: dict[str, str | Refusal]
-) -> set[tuple[Hostname, tuple[str, ResourceKey]]]:
-    return {
-        ((key.mesh, name), (generator, key))
-        for generator, name in made.items()
-        if isinstance(name, str)
-    }
 
 
 def _is_called_alike(one: AnyResource, other: AnyResource) -> bool:
