@@ -40,6 +40,7 @@ class SketchedInspector:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
         self.unreachable = False
+        self.parts: dict[str, Any] = {}
 
     def rules(self, mesh: str, name: str) -> dict[str, Any]:
         return {"asked": "rules", "mesh": mesh, "name": name}
@@ -53,7 +54,7 @@ class SketchedInspector:
         return {"asked": "policies", "mesh": mesh, "name": name}
 
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
-        return {"asked": "layout", "name": name}
+        return {"asked": "layout", "name": name, **self.parts}
 
     def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
         return {"asked": "proxy", "name": name}

@@ -1,9 +1,13 @@
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from kuma.app.ctl.errors import CtlError
 from kuma.app.ctl.overviews import DATAPLANES, ZONES, dataplane_status
+from kuma.app.ctl.parts import find_part, layout_rows, policy_rows, route_rows
 from kuma.app.ctl.rules_in_force import HEADERS, rule_rows, warnings_of
 from kuma.policies.meshtimeout import KIND as TIMEOUT
 from kuma.policies.meshtrafficpermission import KIND as PERMISSION
@@ -250,6 +254,177 @@ def test_what_cannot_be_inspected_is_told(
 ) -> None:
     api.add(a_dataplane("never-connected"))
     assert shell.run("inspect", *arguments).problem == problem
+
+
+LAYOUT = {
+    "inbounds": [
+        {
+            "kri": "kri_dp_default___dp-1_http",
+            "port": 80,
+            "protocol": "http",
+            "proxyResourceName": "self_inbound_dp_http",
+        }
+    ],
+    "outbounds": [
+        {
+            "kri": f"kri_msvc_default___api_{section}",
+            "port": port,
+            "protocol": "tcp",
+            "proxyResourceName": f"kri_msvc_default___api_{section}",
+        }
+        for section, port in (("http", 80), ("5432", 5432))
+    ],
+    "listeners": [],
+}
+
+
+def test_the_layout_is_a_table() -> None:
+    assert list(layout_rows(LAYOUT)) == [
+        ("inbound", "80", "http", "kri_dp_default___dp-1_http", "self_inbound_dp_http"),
+        ("outbound", "80", "tcp", "kri_msvc_default___api_http", "kri_msvc_default___api_http"),
+        ("outbound", "5432", "tcp", "kri_msvc_default___api_5432", "kri_msvc_default___api_5432"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "wanted", "kri"),
+    [
+        ("inbound", "http", "kri_dp_default___dp-1_http"),
+        ("inbound", "80", "kri_dp_default___dp-1_http"),
+        ("outbound", "kri_msvc_default___api_http", "kri_msvc_default___api_http"),
+        ("outbound", "api:http", "kri_msvc_default___api_http"),
+        ("outbound", "api:5432", "kri_msvc_default___api_5432"),
+    ],
+)
+def test_a_part_is_found_by_what_identifies_it(part: str, wanted: str, kri: str) -> None:
+    assert find_part(LAYOUT, part, wanted) == kri
+
+
+@pytest.mark.parametrize(
+    ("layout", "part", "wanted", "problem"),
+    [
+        (
+            LAYOUT,
+            "outbound",
+            "api",
+            (
+                '--outbound: "api" could be any of: '
+                "kri_msvc_default___api_http, kri_msvc_default___api_5432"
+            ),
+        ),
+        (
+            LAYOUT,
+            "inbound",
+            "x",
+            '--inbound: "x" is no inbound of the proxy, which has: kri_dp_default___dp-1_http',
+        ),
+        ({}, "outbound", "x", '--outbound: "x" is no outbound of the proxy, which has: none'),
+    ],
+)
+def test_a_part_that_is_not_found_is_told_with_those_that_there_are(
+    layout: dict[str, Any], part: str, wanted: str, problem: str
+) -> None:
+    with pytest.raises(CtlError, match=re.escape(problem)):
+        find_part(layout, part, wanted)
+
+
+KRI, OTHER = "kri_mt_default___a_", "kri_mt_default___b_"
+
+
+def test_policies_on_a_part_are_told_with_their_origins() -> None:
+    confs = [{"conf": {"x": 1}, "kri": KRI}, {"conf": {"x": 2}, "kri": OTHER}]
+    answer = {
+        "policies": [
+            {"kind": "P", "origins": [{"kri": KRI}, {"kri": OTHER}], "rules": confs},
+            {
+                "kind": "Q",
+                "conf": [{"y": 1}],
+                "origins": [{"kri": KRI}, {"kri": OTHER}, {"kri": KRI}],
+            },
+        ]
+    }
+    assert list(policy_rows(answer)) == [
+        ("P", "x: 1", KRI),
+        ("P", "x: 2", OTHER),
+        ("Q", "y: 1", f"{OTHER}, {KRI}"),
+    ]
+
+
+def test_routes_are_told_with_their_matches_and_origins() -> None:
+    matches = [{"path": {"type": "Exact", "value": "/x"}}, {"method": "GET"}]
+    rules = [
+        {"conf": {"x": 1}, "kri": KRI, "matches": matches},
+        {"conf": {}, "kri": OTHER, "matches": []},
+    ]
+    assert list(route_rows({"routes": [{"kind": "R", "rules": rules}]})) == [
+        ("R", "path.type: Exact, path.value: /x or method: GET", "x: 1", KRI),
+        ("R", "everything", "", OTHER),
+    ]
+
+
+EXCLUSIVE = a_mesh("exclusive", spec={"meshServices": {"mode": "Exclusive"}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["--type=layout"], {"asked": "layout", "name": "dp-1"}),
+        (["--inbound=http"], {"asked": "inbound", "kri": "kri_dp_default___dp-1_http"}),
+        (
+            ["--outbound=api:80", "--route=kri_mhttpr_default___r_"],
+            {
+                "asked": "outbound",
+                "kri": "kri_msvc_default___api_http",
+                "route": "kri_mhttpr_default___r_",
+            },
+        ),
+        (
+            ["--type=routes", "--outbound=api:80"],
+            {"asked": "routes", "kri": "kri_msvc_default___api_http"},
+        ),
+    ],
+)
+def test_parts_are_asked_for(
+    arguments: list[str], asked: dict[str, Any], api: RunningApi, shell: Shell
+) -> None:
+    api.add(EXCLUSIVE, a_dataplane("dp-1", mesh="exclusive"))
+    api.control_plane.inspector.parts = LAYOUT
+    ran = shell.run("inspect", "dataplane", "dp-1", "-m", "exclusive", *arguments, "-o", "json")
+    answer = json.loads(ran.out)
+    assert {key: answer[key] for key in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ["--type=routes"],
+            "'--type=routes' needs '--outbound', see --type=layout for those that there are",
+        ),
+        (
+            ["--route=x"],
+            "flag '--route' needs '--outbound', see --type=layout for those that there are",
+        ),
+        (["--inbound=a", "--outbound=b"], "flags '--inbound' and '--outbound' exclude each other"),
+        (
+            ["--type=stats", "--inbound=a"],
+            "flag '--inbound' can be used only when '--type=policies'",
+        ),
+        (
+            ["--type=layout", "--outbound=a"],
+            "flag '--outbound' can be used only when '--type=policies' or '--type=routes'",
+        ),
+        (
+            ["--type=layout"],
+            'layout, routes and parts need meshServices.mode Exclusive, which mesh "default" has not',
+        ),
+    ],
+)
+def test_parts_that_cannot_be_shown_are_explained(
+    arguments: list[str], problem: str, api: RunningApi, shell: Shell
+) -> None:
+    api.add(a_dataplane("dp-1"))
+    assert shell.run("inspect", "dataplane", "dp-1", *arguments).problem == problem
 
 
 def test_rules_in_force_are_told_with_target_and_origin() -> None:

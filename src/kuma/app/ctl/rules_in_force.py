@@ -76,10 +76,19 @@ def _rules_of(policy: Json) -> Iterator[RuleInForce]:
 
 
 def _rule(kind: str, inbound: str, target: str, rule: Json) -> RuleInForce:
-    confs = rule.get("conf")
+    return RuleInForce(
+        kind, inbound, target, conf_text(rule.get("conf")), ", ".join(_origins(rule))
+    )
+
+
+def conf_text(confs: object) -> str:
+    """On one line, cut off where it is too long."""
     shown = confs if isinstance(confs, list) else [confs]
-    text = "; ".join(", ".join(_flat(each)) for each in shown if each)
-    return RuleInForce(kind, inbound, target, _short(text), ", ".join(_origins(rule)))
+    return _short("; ".join(", ".join(_flat(each)) for each in shown if each))
+
+
+def match_text(match: object) -> str:
+    return ", ".join(_flat(match))
 
 
 def _port(entry: Json) -> str:
@@ -102,8 +111,13 @@ def _resource(resource: Json, rule: Json) -> str:
 
 
 def _origins(rule: Json) -> Iterable[str]:
-    metas = (each.get("resourceMeta") or each for each in rule.get("origin") or ())
-    return dict.fromkeys(str(each.get("name", "")) for each in metas)
+    """Policies, the one that decides last; `#1` where several of its entries could have."""
+    return reversed(dict.fromkeys(map(_origin, reversed(rule.get("origin") or ()))))
+
+
+def _origin(origin: Json) -> str:
+    name = str((origin.get("resourceMeta") or origin).get("name", ""))
+    return f"{name}#{origin['ruleIndex']}" if origin.get("ruleIndex") else name
 
 
 def _flat(value: Any, path: str = "") -> Iterator[str]:

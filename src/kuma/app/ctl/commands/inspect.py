@@ -1,6 +1,9 @@
 """`kumactl inspect`: what runs in a mesh, what a proxy is told, and whom a policy concerns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -159,6 +162,7 @@ def zones(context: click.Context) -> None:
 
 
 _RULES, _CONFIG, _DUMP, _STATS, _CLUSTERS = "policies", "config", "config-dump", "stats", "clusters"
+_LAYOUT, _ROUTES = "layout", "routes"
 
 
 @inspect.command(
@@ -172,6 +176,10 @@ kumactl inspect dataplane web-1 -o yaml
 kumactl inspect dataplane web-1 --type config --shadow --include diff
 kumactl inspect dataplane web-1 --type config-dump --include-eds
 kumactl inspect dataplane web-1 --type stats
+kumactl inspect dataplane web-1 --type layout
+kumactl inspect dataplane web-1 --inbound http
+kumactl inspect dataplane web-1 --outbound backend:80
+kumactl inspect dataplane web-1 --type routes --outbound backend:80
 """,
 )
 @click.argument("name")
@@ -179,7 +187,7 @@ kumactl inspect dataplane web-1 --type stats
 @click.option(
     "--type",
     "what",
-    type=click.Choice([_RULES, _CONFIG, _DUMP, _STATS, _CLUSTERS]),
+    type=click.Choice([_RULES, _CONFIG, _DUMP, _STATS, _CLUSTERS, _LAYOUT, _ROUTES]),
     default=_RULES,
     help="What to show (default policies)",
 )
@@ -190,6 +198,9 @@ kumactl inspect dataplane web-1 --type stats
     "--include", multiple=True, help="config: diff, what the shadow policies would change"
 )
 @click.option("--include-eds", type=click.BOOL, metavar="", help="config-dump: with endpoints")
+@click.option("--inbound", help="policies: on this inbound alone, by its name, port or KRI")
+@click.option("--outbound", help="policies, routes: of this outbound alone, by its name or KRI")
+@click.option("--route", help="policies: on this route of the outbound, by the KRI of its policy")
 @click.option("--config-dump", type=click.BOOL, metavar="", hidden=True)
 @click.pass_context
 def dataplane(
@@ -201,6 +212,9 @@ def dataplane(
     shadow: bool | None,
     include: Sequence[str],
     include_eds: bool | None,
+    inbound: str | None,
+    outbound: str | None,
+    route: str | None,
     config_dump: bool | None,
 ) -> None:
     from kuma.app.ctl.client import mesh_path
@@ -217,14 +231,76 @@ def dataplane(
     query += [("include", ",".join(parse_list(include)))] if include else []
     query += [("include_eds", "true")] if include_eds else []
     in_mesh = Session(context).mesh(mesh)
+    of_part = _Part(inbound, outbound, route)
+    of_part.check(what)
     try:
-        _show(context, what, mesh_path(in_mesh, "dataplanes", name, _PATHS[what]), query)
+        if what in {_LAYOUT, _ROUTES} or of_part != _Part():
+            _show_part(context, what, mesh_path(in_mesh, "dataplanes", name), of_part)
+        else:
+            _show(context, what, mesh_path(in_mesh, "dataplanes", name, _PATHS[what]), query)
     except Refused as error:
         if error.problem.title == "Failed to fetch dataplane insight":
             raise CtlError(
                 f'dataplane "{name}" has not connected yet, so there is no configuration'
             ) from error
+        if "without meshService enabled" in error.problem.detail:
+            needed = "layout, routes and parts need meshServices.mode Exclusive"
+            raise CtlError(f'{needed}, which mesh "{in_mesh}" has not') from error
         raise missing(error, f'Dataplane "{name}"', True, in_mesh) from error
+
+
+@dataclass(frozen=True)
+class _Part:
+    inbound: str | None = None
+    outbound: str | None = None
+    route: str | None = None
+
+    def check(self, what: str) -> None:
+        for flag, given, needed in (
+            ("--inbound", self.inbound, {_RULES}),
+            ("--outbound", self.outbound, {_RULES, _ROUTES}),
+            ("--route", self.route, {_RULES}),
+        ):
+            if given and what not in needed:
+                wanted = " or ".join(f"'--type={each}'" for each in sorted(needed))
+                raise CtlError(f"flag '{flag}' can be used only when {wanted}")
+        if self.inbound and self.outbound:
+            raise CtlError("flags '--inbound' and '--outbound' exclude each other")
+        if not self.outbound and (self.route or what == _ROUTES):
+            flag = "flag '--route'" if self.route else "'--type=routes'"
+            raise CtlError(f"{flag} needs '--outbound', see --type=layout for those that there are")
+
+
+def _show_part(context: click.Context, what: str, dataplane: str, of: _Part) -> None:
+    from kuma.app.ctl import parts
+
+    client = Session(context).client()
+    layout = client.get(f"{dataplane}/_layout")
+    if what == _LAYOUT:
+        _print(context, layout, [parts.LAYOUT_HEADERS, *parts.layout_rows(layout)])
+    elif what == _ROUTES:
+        kri = parts.find_part(layout, "outbound", of.outbound or "")
+        found = client.get(f"{dataplane}/_outbounds/{kri}/_routes")
+        _print(context, found, [parts.ROUTE_HEADERS, *parts.route_rows(found)])
+    else:
+        found = client.get(f"{dataplane}/{_path_of(layout, of)}/_policies")
+        _print(context, found, [parts.POLICY_HEADERS, *parts.policy_rows(found)])
+
+
+def _path_of(layout: Mapping[str, Any], of: _Part) -> str:
+    from kuma.app.ctl.parts import find_part
+
+    if of.inbound:
+        return f"_inbounds/{find_part(layout, 'inbound', of.inbound)}"
+    path = f"_outbounds/{find_part(layout, 'outbound', of.outbound or '')}"
+    return f"{path}/_routes/{quote(of.route, safe='')}" if of.route else path
+
+
+def _print(context: click.Context, found: object, rows: Sequence[Sequence[str]]) -> None:
+    if _form(context) != "table":
+        print_document(found, _form(context))
+    else:
+        click.echo(render_table(rows), nl=False)
 
 
 _PATHS = {
