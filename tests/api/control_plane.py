@@ -70,7 +70,9 @@ class SketchedInspector:
     def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
         return {"asked": "routes", "kri": str(outbound)}
 
-    def selected_dataplanes(self, policy: AnyResource) -> Sequence[AnyResource]:
+    def selected_dataplanes(
+        self, policy: AnyResource, *, include_shadow: bool = True
+    ) -> Sequence[AnyResource]:
         return self._replica.list(DATAPLANE, policy.mesh)
 
     async def envoy_admin(

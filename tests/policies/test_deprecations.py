@@ -51,6 +51,18 @@ def test_clients_by_service() -> None:
     ]
 
 
+@pytest.mark.parametrize(("kind", "field"), [("RingHash", "ringHash"), ("Maglev", "maglev")])
+def test_hash_policies_inside_of_a_balancer(kind: str, field: str) -> None:
+    hashes = {"hashPolicies": [{"type": "SourceIP", "connection": {"sourceIP": True}}]}
+    balancer = {"type": kind, field: hashes, "roundRobin": {}}
+    spec = {"to": [{"targetRef": MESH, "default": {"loadBalancer": balancer}}]}
+    inside = f"spec.to[0].default.loadBalancer.{field}.hashPolicies"
+    assert warnings("MeshLoadBalancingStrategy", spec) == [
+        f"configuration '{inside}' is deprecated, use 'spec.to[0].default.hashPolicies' instead",
+        f"SourceIP type for '{inside}[0].type' is deprecated, use Connection instead",
+    ]
+
+
 def test_nothing_is_wrong_with_what_is_current() -> None:
     assert warnings("MeshTimeout", {"targetRef": MESH, "rules": [{"default": IDLE}]}) == []
 

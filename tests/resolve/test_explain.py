@@ -1,8 +1,11 @@
 """What `_rules` and the list of attached policies say. Compared with Kuma 2.14.3."""
 
+import pytest
+
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
+from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from tests.resolve.world import a_permission, a_policy, a_timeout, a_view, an_http_route
-from tests.support.builders import a_dataplane, an_inbound
+from tests.support.builders import a_dataplane, a_resource, an_inbound
 
 DATAPLANE = a_dataplane("dp", inbounds=[an_inbound("web", 8080, name="main")], labels={"a": "b"})
 INBOUND = {
@@ -102,6 +105,30 @@ def test_tells_what_hashes_of_matches_stand_for() -> None:
     ]
 
 
+def test_tells_what_hashes_stand_for_in_routes_to_a_resource() -> None:
+    match = {"path": {"type": "PathPrefix", "value": "/old"}}
+    spec = {"to": [{"targetRef": {"kind": "MeshService", "labels": {"app": "api"}}, "rules": [
+        {"matches": [match], "default": {}}
+    ]}]}  # fmt: skip
+    service = a_resource(MESH_SERVICE, "api", {"ports": [{"port": 80}]}, labels={"app": "api"})
+    route = a_policy("MeshHTTPRoute", "r", spec)
+    answer = explain_rules(a_view(DATAPLANE, route, service), "dp")
+    assert [each["match"] for each in answer["httpMatches"]] == [[match]]
+
+
+@pytest.mark.parametrize(("namespace", "count"), [("", 1), ("shop", 0)])
+def test_a_name_means_the_route_of_the_same_namespace(namespace: str, count: int) -> None:
+    labels = {"k8s.kuma.io/namespace": namespace} if namespace else {}
+    route = an_http_route(
+        "r", "api", {"matches": [{"method": "GET"}], "default": {}}, labels=labels
+    )
+    target = {"kind": "MeshHTTPRoute", "name": "r"}
+    spec = {"to": [{"targetRef": target, "default": {"http": {"requestTimeout": "1s"}}}]}
+    view = a_view(DATAPLANE, route, a_policy("MeshTimeout", "t", spec))
+    rules = {each["type"]: each["toResourceRules"] for each in explain_rules(view, "dp")["rules"]}
+    assert len(rules.get("MeshTimeout", [])) == count
+
+
 def test_warns_of_a_policy_whose_route_is_missing() -> None:
     top = {"kind": "MeshHTTPRoute", "name": "gone"}
     view = a_view(DATAPLANE, a_timeout("t", 1), a_timeout("u", 2, top=top))
@@ -142,4 +169,5 @@ def test_a_shadow_policy_is_said_to_select() -> None:
     shadow = a_timeout("t", 1, labels={"kuma.io/effect": "shadow"})
     assert is_selected(a_view(DATAPLANE, shadow), shadow, "dp")
     assert not is_selected(a_view(DATAPLANE, shadow), shadow, "gone")
+    assert not is_selected(a_view(DATAPLANE, shadow), shadow, "dp", include_shadow=False)
     assert explain_rules(a_view(DATAPLANE, shadow), "dp")["rules"] == []

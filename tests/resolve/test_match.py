@@ -9,7 +9,7 @@ from kuma.resolve.match import matched_policies
 from kuma.resolve.subject import subject_of
 from kuma.resources.resource import AnyResource
 from tests.resolve.world import a_timeout, a_view, an_http_route
-from tests.support.builders import a_dataplane, an_inbound
+from tests.support.builders import a_dataplane, a_mesh, an_inbound
 
 ZONE = {"kuma.io/origin": "zone", "kuma.io/zone": "east"}
 NAMESPACE = {"k8s.kuma.io/namespace": "shop"}
@@ -141,3 +141,13 @@ def test_what_no_policy_asks_for_makes_no_difference_between_proxies() -> None:
     )
     assert subject_of(view, "one") == subject_of(view, "two")
     assert subject_of(view, "one") != subject_of(view, "three")
+
+
+def test_an_inbound_without_tags_is_in_its_zone() -> None:
+    bare = a_dataplane("dp", inbounds=[{"port": 8080}], labels=ZONE)
+    for zone, inbounds in (("east", (0,)), ("west", None)):
+        top = {"kind": "MeshSubset", "tags": {"kuma.io/zone": zone}}
+        assert selected(a_timeout("t", 1, top=top), bare) == inbounds
+    exclusive = a_mesh(spec={"meshServices": {"mode": "Exclusive"}})
+    top = {"kind": "MeshSubset", "tags": {"kuma.io/zone": "east"}}
+    assert selected(a_timeout("t", 1, top=top), bare, exclusive) is None

@@ -509,7 +509,10 @@ def test_times_are_read_in_any_zone_and_as_yaml_gives_them(
     assert parse_document(REGISTRY, document).meta.creation_time == meant
 
 
-def test_the_spec_of_a_widget_defaults_to_nothing() -> None:
-    document = {"type": "Widget", "mesh": "default", "name": "w"}
-    parsed = parse_document(WITH_WIDGET, document)
+@pytest.mark.parametrize("spec", [{}, {"spec": None}])
+def test_a_spec_of_its_own_is_written_if_only_as_nothing(spec: dict[str, Any]) -> None:
+    document = {"type": "Widget", "mesh": "default", "name": "w", **spec}
+    with pytest.raises(InvalidResource, match="must be defined"):
+        parse_document(WITH_WIDGET, document)
+    parsed = parse_document(WITH_WIDGET, {**document, "spec": {}})
     assert parsed.spec == a_resource(WIDGET, "w", {}).spec

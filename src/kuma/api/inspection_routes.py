@@ -114,7 +114,8 @@ class InspectionRoutes:
             )
 
         async def all_at_once(request: Request) -> Response:
-            items = [_attachment(each) for each in self._find_selected(request, kind)]
+            found = self._find_selected(request, kind, include_shadow=False)
+            items = [_attachment(each) for each in found]
             return json_answer({"total": len(items), "items": items})
 
         path = f"/meshes/{{mesh}}/{kind.path}/{{name}}"
@@ -125,12 +126,14 @@ class InspectionRoutes:
         yield Endpoint("GET", new, by_page, summary, kind.name, operation)
         yield Endpoint("GET", old, by_name, summary, kind.name, is_listed=False)
 
-    def _find_selected(self, request: Request, kind: Kind[Any]) -> Sequence[AnyResource]:
+    def _find_selected(
+        self, request: Request, kind: Kind[Any], *, include_shadow: bool = True
+    ) -> Sequence[AnyResource]:
         key = ResourceKey(kind.name, request.path_params["mesh"], request.path_params["name"])
         check_mesh(self._replica, key.mesh)
         with titled("Could not retrieve policy"):
             found = find_resource(self._replica, key)
-        return self._inspector.selected_dataplanes(found)
+        return self._inspector.selected_dataplanes(found, include_shadow=include_shadow)
 
     def _get(
         self, path: str, answer: Any, summary: str, operation: Any, *, is_listed: bool = True

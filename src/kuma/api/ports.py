@@ -58,7 +58,9 @@ class Inspector(Protocol):
     def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
         """The answer of `_outbounds/{kri}/_routes`."""
 
-    def selected_dataplanes(self, by: AnyResource) -> Sequence[AnyResource]:
+    def selected_dataplanes(
+        self, by: AnyResource, *, include_shadow: bool = True
+    ) -> Sequence[AnyResource]:
         """The dataplanes that a policy's top-level target selects, or a MeshService, sorted by name."""
 
     async def envoy_admin(

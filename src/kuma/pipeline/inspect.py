@@ -19,13 +19,14 @@ from kuma.plan.failure import Failure
 from kuma.plan.machine import Machine
 from kuma.resolve import explain_parts
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
+from kuma.resolve.match import matches_tags
 from kuma.resolve.placement import Placement
 from kuma.resolve.view import PlainMeshView
 from kuma.resources import labels as well_known
 from kuma.resources.errors import NotFound, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
-from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.resources.kinds.mesh_service import MeshServiceSpec, Selector
 from kuma.resources.kri import Kri
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
@@ -111,13 +112,19 @@ class Inspection:
         self._dataplane(mesh, name)
         return explain_parts.outbound_routes(self._view_of(mesh), name, outbound)
 
-    def selected_dataplanes(self, by: AnyResource) -> Sequence[AnyResource]:
+    def selected_dataplanes(
+        self, by: AnyResource, *, include_shadow: bool = True
+    ) -> Sequence[AnyResource]:
         view = self._view_of(by.mesh)
         dataplanes = self._replica.list(DATAPLANE, by.mesh)
-        if by.kind is MESH_SERVICE:
-            members = {each.dataplane for each in view.members(by.name)}
-            return [each for each in dataplanes if each.name in members]
-        return [each for each in dataplanes if is_selected(view, by, each.name)]
+        if isinstance(by.spec, MeshServiceSpec):
+            selector = by.spec.selector
+            return [each for each in dataplanes if _is_behind(selector, each)]
+        return [
+            each
+            for each in dataplanes
+            if is_selected(view, by, each.name, include_shadow=include_shadow)
+        ]
 
     async def envoy_admin(
         self,
@@ -235,6 +242,18 @@ def _shown(dump: bytes) -> bytes:
         return without_tokens(dump)
     except ValueError as error:
         raise Unavailable(f"Envoy's configuration dump is not JSON: {error}") from error
+
+
+def _is_behind(selector: Selector, dataplane: AnyResource) -> bool:
+    """Gateways too, which have no inbound that would serve the MeshService."""
+    if selector.dataplane_ref is not None:
+        return selector.dataplane_ref.name == dataplane.name
+    if selector.dataplane_tags is not None:
+        wanted, spec = selector.dataplane_tags, dataplane.spec
+        sets = spec.tag_sets() if isinstance(spec, DataplaneSpec) else ()
+        return any(matches_tags(wanted, tags) for tags in sets)
+    labels = selector.dataplane_labels
+    return labels is not None and labels.matches(dataplane.labels)
 
 
 def _admin_path(what: str, form: str, include_eds: bool) -> str:

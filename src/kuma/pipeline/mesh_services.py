@@ -143,7 +143,10 @@ def _tls(before: ServiceTls, mesh: MeshSpec, proxies: Sequence[Proxy]) -> Servic
 
 
 def _is_healthy(spec: MeshServiceSpec, member: Member) -> bool:
-    """Whether a ready inbound is behind every port."""
+    """Whether a ready inbound is behind every port.
+
+    # Differs from Kuma: an inbound with `health.ready: false` is not ready here either.
+    """
     ready = [each for each in member.inbounds if each.ready]
     return all(
         any(port.is_served_by(each.port, each.name) for each in ready) for port in spec.ports or ()

@@ -45,12 +45,14 @@ def explain_rules(view: MeshView, name: str) -> Json:
     }
 
 
-def is_selected(view: MeshView, policy: AnyResource, dataplane: str) -> bool:
-    """Whether the top-level target of `policy` selects the Dataplane; shadow policies included."""
+def is_selected(
+    view: MeshView, policy: AnyResource, dataplane: str, *, include_shadow: bool = True
+) -> bool:
+    """Whether the top-level target of `policy` selects the Dataplane."""
     subject = subject_of(view, dataplane)
     if subject is None:
         return False
-    return policy.name in matched_policies(view, policy.kind.name, subject, True).names
+    return policy.name in matched_policies(view, policy.kind.name, subject, include_shadow).names
 
 
 def attached_policies(view: MeshView, name: str) -> Json:
@@ -191,7 +193,10 @@ def _http_matches(view: MeshView, subject: Subject) -> list[Json]:
         if placement.rule_hashes is None:
             continue
         policies = matched_policies(view, placement.name, subject).names
-        for rule in combined_to_rules(view, placement.name, policies).rules:
-            matches = [each["matches"] for each in rule.conf.to_json().get("rules", ())]
-            found.update(zip(placement.rule_hashes(rule.conf), matches, strict=True))
+        by_tags = combined_to_rules(view, placement.name, policies).rules
+        by_resource = resource_rules(view, placement.name, policies)
+        confs = [rule.conf for rule in by_tags]
+        for conf in [*confs, *(conf for rule in by_resource for conf in rule.confs)]:
+            matches = [each["matches"] for each in conf.to_json().get("rules", ())]
+            found.update(zip(placement.rule_hashes(conf), matches, strict=True))
     return [{"hash": text, "match": found[text]} for text in sorted(found)]

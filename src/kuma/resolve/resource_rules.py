@@ -14,7 +14,6 @@ from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tags import Tags, as_tags
-from kuma.resolve.match import find_route
 from kuma.resolve.merge import merge_groups
 from kuma.resolve.order import compare_attributes, compare_names, ordered_policies, top_target
 from kuma.resolve.placement import Rule, Source
@@ -171,7 +170,7 @@ def _resolve(view: MeshView, target: TargetRef, scope: Scope) -> Iterator[Sectio
         if view.mesh() is not None:
             yield Section(_mesh_key(view))
     elif target.kind is TargetRefKind.MESH_HTTP_ROUTE:
-        yield from (Section(key) for key in _routes(view, target))
+        yield from (Section(key) for key in _routes(view, target, scope))
     elif target.kind in _SERVICES:
         yield from _services(view, target, scope)
 
@@ -212,12 +211,14 @@ def _parse_kubernetes_tag(target: TargetRef) -> _KubernetesTag | None:
     return _KubernetesTag(as_tags(labels), int(found["port"] or 0))
 
 
-def _routes(view: MeshView, target: TargetRef) -> Iterator[ResourceKey]:
-    if not target.labels:
-        route = find_route(view, target.name or "")
-        if route is not None:
-            yield route.key
-        return
+def _routes(view: MeshView, target: TargetRef, scope: Scope) -> Iterator[ResourceKey]:
+    """A name means the route of the same zone and namespace, as with services."""
+    wanted = target.labels or (
+        (well_known.DISPLAY_NAME, target.name or ""),
+        (well_known.ZONE, scope.zone),
+        (well_known.K8S_NAMESPACE, target.namespace or scope.namespace),
+    )
     for each in ordered_policies(view, _ROUTE):
-        if all(each.labels.get(key) == text for key, text in target.labels):
+        labels = {well_known.DISPLAY_NAME: each.display_name, **each.labels}
+        if all(labels.get(key, "") == text for key, text in wanted):
             yield each.key

@@ -27,6 +27,8 @@ class LookedAt:
     labels: frozenset[str]
     tags: frozenset[str]
     sections: frozenset[str]
+    has_tags: bool
+    """Whether inbounds have any: one that was given none has that of its zone."""
 
 
 @value
@@ -69,7 +71,14 @@ def looked_at(view: MeshView) -> LookedAt:
             names.add(target.name or "")
             sections.add(target.section_name or "")
             labels.update(key for key, _ in target.labels or ())
-    return LookedAt(frozenset(names), frozenset(labels), frozenset(tags), frozenset(sections))
+    mesh = view.mesh()
+    return LookedAt(
+        names=frozenset(names),
+        labels=frozenset(labels),
+        tags=frozenset(tags),
+        sections=frozenset(sections),
+        has_tags=mesh is None or not mesh.spec.has_only_mesh_services,
+    )
 
 
 @derived
@@ -82,7 +91,7 @@ def subject_of(view: MeshView, name: str) -> Subject | None:
 def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subject:
     spec = dataplane.spec
     gateway = spec.networking.gateway
-    name = dataplane.display_name
+    name, bare = dataplane.display_name, _zone(dataplane) if asked.has_tags else {}
     return Subject(
         name=name if name in asked.names else "",
         labels=_only(dataplane.labels, asked.labels | _SCOPING_LABELS),
@@ -91,7 +100,7 @@ def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subjec
         inbounds=tuple(
             InboundSubject(
                 section=inbound.section_name if inbound.section_name in asked.sections else "",
-                tags=_only(inbound.tags, asked.tags),
+                tags=_only(inbound.tags or bare, asked.tags),
             )
             for inbound in spec.networking.inbound
         ),
@@ -99,6 +108,11 @@ def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subjec
         if gateway is not None and spec.is_delegated_gateway
         else None,
     )
+
+
+def _zone(dataplane: Resource[DataplaneSpec]) -> dict[str, str]:
+    zone = dataplane.labels.get(well_known.ZONE)
+    return {well_known.ZONE_TAG: zone} if zone else {}
 
 
 def _only(pairs: Mapping[str, str], keys: frozenset[str]) -> Tags:

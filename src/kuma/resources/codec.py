@@ -21,7 +21,7 @@ from kuma.resources.names import check_mesh, check_name
 from kuma.resources.proto_json import format_timestamp
 from kuma.resources.registry import Registry, UnknownKind
 from kuma.resources.resource import AnyResource, Resource
-from kuma.resources.spec import SpecModel, nearest_name, parse_spec
+from kuma.resources.spec import SpecModel, nearest_name, parse_spec, read_strictly
 from kuma.resources.violation import Violation
 
 _ENVELOPE = ("type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri", "snis")
@@ -187,8 +187,13 @@ def _read_spec(kind: Kind[Any], raw: Mapping[str, Any], found: list[Violation]) 
         found += violations
         return spec
     found += _unknown_roots(raw, (*_ENVELOPE, "spec", "status"))
-    spec, violations = parse_spec(kind.spec, raw.get("spec") or {}, root="spec")
-    found += violations
+    if raw.get("spec") is None:
+        found.append(Violation("spec", "must be defined"))
+        return None
+    given, strict = read_strictly(kind.spec, raw["spec"], root="spec")
+    spec, violations = parse_spec(kind.spec, given, root="spec")
+    known = {each.field for each in strict}
+    found += (*strict, *(each for each in violations if each.field not in known))
     return spec
 
 

@@ -5,7 +5,7 @@ Specs are pydantic models: frozen, camelCase outside and snake_case inside, unkn
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -24,7 +24,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, core_schema
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from kuma.kit.durations import format_duration, parse_duration
 from kuma.resources.violation import MOST, Violation, join_path
@@ -202,6 +203,52 @@ def parse_spec(
             for each in error.errors(include_url=False)[:MOST]
         )
         return None, found
+
+
+def read_strictly(
+    model: type[BaseModel], raw: Any, *, root: str
+) -> tuple[Any, tuple[Violation, ...]]:
+    """What pydantic takes and Kuma's schemas do not: null, and texts and numbers for a boolean.
+
+    Null stands for the default of a field that has one, so it is left out of what is given back.
+    """
+    found: list[Violation] = []
+    return _read_strictly([model], raw, root, found), tuple(found)
+
+
+def _read_strictly(
+    models: list[type[BaseModel]], raw: Any, path: str, found: list[Violation]
+) -> Any:
+    if isinstance(raw, list):
+        items = enumerate(raw)
+        return [_read_strictly(models, each, f"{path}[{at}]", found) for at, each in items]
+    if not isinstance(raw, Mapping):
+        return raw
+    kept = dict(raw)
+    for field, info in _fields_of(models):
+        if field not in kept:
+            continue
+        inner, value = join_path(path, field), kept[field]
+        if value is None and not _mentions(info.annotation, Json):
+            if info.default in {None, PydanticUndefined}:
+                found.append(Violation(inner, "must not be null"))
+            else:
+                del kept[field]
+        elif not isinstance(value, bool) and _mentions(info.annotation, bool):
+            found.append(Violation(inner, "must be true or false"))
+        else:
+            kept[field] = _read_strictly(_models_in(info.annotation), value, inner, found)
+    return kept
+
+
+def _fields_of(models: Iterable[type[BaseModel]]) -> Iterator[tuple[str, FieldInfo]]:
+    for model in models:
+        for name, info in model.model_fields.items():
+            yield info.alias or name, info
+
+
+def _mentions(annotation: Any, wanted: type) -> bool:
+    return annotation is wanted or any(_mentions(each, wanted) for each in get_args(annotation))
 
 
 def _path(loc: tuple[int | str, ...], raw: object, model: type[BaseModel]) -> str:

@@ -80,11 +80,12 @@ def test_a_wrong_mesh_multi_zone_service_is_refused(
 
 
 def test_a_name_that_is_no_dns_label_is_told() -> None:
-    (warning,) = MESH_MULTI_ZONE_SERVICE.deprecations(
+    warning, of_its_port = MESH_MULTI_ZONE_SERVICE.deprecations(
         a_resource(MESH_MULTI_ZONE_SERVICE, "1.api", spec()["spec"])
     )
 
     assert warning.startswith("Invalid MeshMultiZoneService resource name: '1.api'.")
+    assert 'name "1.api" does not conform to RFC 1123' in of_its_port
 
 
 def test_every_port_is_shown_with_its_server_name() -> None:

@@ -24,7 +24,6 @@ def env(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "document",
     [
-        {},
         {"spec": {}},
         {"spec": {"endpoint": {}}},
         endpoint("grpc", address="collector.observability.svc", port=4317),

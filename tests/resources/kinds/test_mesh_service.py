@@ -53,7 +53,7 @@ def test_a_wrong_mesh_service_is_refused(spec: Mapping[str, Any], expected: Foun
 
 
 def test_a_name_must_fit_into_a_dns_label() -> None:
-    found = find_violations(MESH_SERVICE, {}, name="a" * 64)
+    found = find_violations(MESH_SERVICE, {"spec": {}}, name="a" * 64)
 
     assert found == [("name", "must not be longer than 63 characters")]
 
@@ -69,6 +69,14 @@ def test_every_port_is_shown_with_its_server_name_and_can_be_written_back() -> N
     ]
     assert parse_document(REGISTRY, shown).spec == MESH_SERVICE.spec.model_validate(
         {"ports": PORTS}
+    )
+
+
+def test_a_server_name_that_is_none_in_dns_is_told() -> None:
+    ports = [{"port": 80, "name": "Main"}, {"port": 81}]
+    (warning,) = MESH_SERVICE.deprecations(a_resource(MESH_SERVICE, "api", {"ports": ports}))
+    assert warning.startswith(
+        'Invalid MeshService SNI (port "Main"): a lowercase RFC 1123 label must consist of'
     )
 
 

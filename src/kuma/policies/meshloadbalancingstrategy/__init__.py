@@ -1,6 +1,6 @@
 """MeshLoadBalancingStrategy: which endpoint gets the next request."""
 
-from kuma.policies.deprecations import deprecated_fields
+from kuma.policies.meshloadbalancingstrategy.deprecations import deprecated_settings
 from kuma.policies.meshloadbalancingstrategy.model import MeshLoadBalancingStrategySpec
 from kuma.policies.meshloadbalancingstrategy.validate import validate
 from kuma.policies.synchronization import POLICY
@@ -18,5 +18,5 @@ KIND = Kind(
     sync=POLICY,
     policy=PolicyTraits(order=400, has_to=True),
     validate=validate,
-    deprecations=deprecated_fields,
+    deprecations=deprecated_settings,
 )

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kuma.resources.dns_names import deprecated_name
 from kuma.resources.kind import Kind, Scope, Sync
 from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.rules import is_dns_name, is_ip
 from kuma.resources.kinds.service_status import HostnameGeneratorStatus, ServiceAddress, Vip
 from kuma.resources.proto_json import Base64
 from kuma.resources.resource import Resource
+from kuma.resources.server_names import deprecated_names
 from kuma.resources.spec import SpecModel
 from kuma.resources.violation import Violation
 
@@ -223,6 +223,6 @@ MESH_EXTERNAL_SERVICE = Kind(
     short="extsvc",
     sync=Sync.GLOBAL_TO_ZONES | Sync.ZONE_TO_GLOBAL,
     validate=_validate,
-    deprecations=deprecated_name,
+    deprecations=deprecated_names,
     ports=_ports,
 )

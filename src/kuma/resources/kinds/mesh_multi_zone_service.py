@@ -5,7 +5,6 @@ Source: https://kuma.io/docs/2.14.x/networking/meshmultizoneservice
 
 from collections.abc import Iterator
 
-from kuma.resources.dns_names import deprecated_name
 from kuma.resources.kind import Kind, Scope, Sync
 from kuma.resources.kinds.conditions import Condition
 from kuma.resources.kinds.rules import SUPPORTED_PROTOCOLS, check_port
@@ -16,6 +15,7 @@ from kuma.resources.kinds.service_status import (
     Vip,
 )
 from kuma.resources.resource import Resource
+from kuma.resources.server_names import deprecated_names
 from kuma.resources.spec import Int32, SpecModel
 from kuma.resources.violation import Violation
 
@@ -118,6 +118,6 @@ MESH_MULTI_ZONE_SERVICE = Kind(
     short="mzsvc",
     sync=Sync.GLOBAL_TO_ZONES,
     validate=_validate,
-    deprecations=deprecated_name,
+    deprecations=deprecated_names,
     ports=_ports,
 )

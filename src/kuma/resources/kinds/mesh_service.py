@@ -8,7 +8,6 @@ Source: https://kuma.io/docs/2.14.x/networking/meshservice
 from collections.abc import Iterator
 from enum import StrEnum
 
-from kuma.resources.dns_names import deprecated_name
 from kuma.resources.kind import Kind, Scope, Sync
 from kuma.resources.kinds.service_status import (
     HostnameGeneratorStatus,
@@ -17,6 +16,7 @@ from kuma.resources.kinds.service_status import (
     Vip,
 )
 from kuma.resources.resource import Resource
+from kuma.resources.server_names import deprecated_names
 from kuma.resources.spec import Int32, IntOrString, SpecModel, StringMap
 from kuma.resources.violation import Violation
 
@@ -155,6 +155,6 @@ MESH_SERVICE = Kind(
     short="msvc",
     sync=Sync.ZONE_TO_GLOBAL | Sync.ACROSS_ZONES,
     validate=_validate,
-    deprecations=deprecated_name,
+    deprecations=deprecated_names,
     ports=_ports,
 )

@@ -1,0 +1,33 @@
+"""Where a document of a policy may hold null."""
+
+import pytest
+
+from kuma.policies.catalogue import REGISTRY
+from kuma.resources.codec import parse_document
+from kuma.resources.errors import InvalidResource
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"targetRef": None, "to": [{"default": {"http": None}}]}, ["spec.targetRef"]),
+        ("", ["spec"]),
+        ([], ["spec"]),
+    ],
+)
+def test_a_field_of_a_policy_is_not_null_and_a_spec_is_an_object(
+    spec: object, fields: list[str]
+) -> None:
+    document = {"type": "MeshTimeout", "mesh": "default", "name": "t", "spec": spec}
+    with pytest.raises(InvalidResource) as caught:
+        parse_document(REGISTRY, document)
+    found = [each.field for each in caught.value.violations]
+    assert set(fields) <= set(found)
+
+
+def test_what_may_be_any_json_may_be_null() -> None:
+    patch = {"op": "remove", "path": "/metadata", "value": None}
+    modification = {"cluster": {"operation": "Patch", "jsonPatches": [patch]}}
+    spec = {"default": {"appendModifications": [modification]}}
+    document = {"type": "MeshProxyPatch", "mesh": "default", "name": "p", "spec": spec}
+    assert parse_document(REGISTRY, document).name == "p"
