@@ -1,0 +1,235 @@
+"""Puts one set of resources to both control planes, asks both everything, and keeps what differs."""
+
+import asyncio
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any, NamedTuple
+
+from tests.compare import reasons
+from tests.compare.chance import Json
+from tests.compare.difference import differences
+from tests.compare.policies import KINDS
+from tests.compare.side import Answer, Side
+from tests.compare.world import World
+
+_PATIENCE = 2.0
+"""Seconds until what each side works out in its own time must be equal."""
+_QUERIES = (
+    "", "?size=2", "?size=2&offset=2", "?name=a", "?filter[labels.team]=a",
+    "?size=0", "?size=x", "?filter[x]=1",
+)  # fmt: skip
+_DATAPLANE_QUERIES = (
+    "?tag=kuma.io/service:api", "?tag=version:v1&tag=team:a", "?tag=kuma.io/service:a", "?tag=version",
+    "?gateway=true", "?gateway=false", "?gateway=delegated", "?gateway=builtin", "?gateway=x",
+    "/_overview",
+)  # fmt: skip
+_SELECTED = ("/_resources/dataplanes", "/_resources/dataplanes?size=2", "/dataplanes")
+
+
+class Question(NamedTuple):
+    what: str
+    kind: str
+    path: str
+    normal: Callable[[Json], Json] = reasons.timeless
+
+
+class Report:
+    def __init__(self, shown: int) -> None:
+        self.shown = shown
+        self.asked: Counter[str] = Counter()
+        self.unequal: Counter[str] = Counter()
+        self.reasoned: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.found: list[Json] = []
+
+    def add(
+        self,
+        seed: int,
+        what: str,
+        about: str,
+        ours: Any,
+        theirs: Any,
+        *,
+        reason: str = "",
+        **more: Any,
+    ) -> None:
+        """`reason`: why they may differ, if they do."""
+        self.asked[what] += 1
+        found = list(differences(ours, theirs))
+        if found and reason:
+            self.reasoned[what] += 1
+            self.reasons[reason] += 1
+            return
+        self.unequal[what] += bool(found)
+        for each in found:
+            self.found.append(
+                {"seed": seed, "what": what, "about": about, **each._asdict(), **more}
+            )
+
+    def line(self, seed: int) -> str:
+        return f"set {seed}: {self.asked.total()} answers, {self.unequal.total()} differ"
+
+    def table(self) -> str:
+        rows = [f"{'answers':>8} {'equal':>8} {'reasoned':>8} {'differ':>7}  what"]
+        for what in [*sorted(self.asked), ""]:
+            total, reasoned, unequal = (
+                counts[what] if what else counts.total()
+                for counts in (self.asked, self.reasoned, self.unequal)
+            )
+            equal = total - reasoned - unequal
+            rows.append(f"{total:>8} {equal:>8} {reasoned:>8} {unequal:>7}  {what or 'together'}")
+        why = [f"{count:>8}  {reason}" for reason, count in self.reasons.most_common()]
+        return "\n".join([*self._examples(), "", *rows, "", "reasons:", *why])
+
+    def _examples(self) -> Iterator[str]:
+        by_sort = defaultdict(list)
+        for each in self.found:
+            path = re.sub(r"\d+", "*", each["path"])
+            sort = f"{each['what']} {each.get('kind', '')} {path}"
+            by_sort[sort].append(each)
+        for sort, group in sorted(by_sort.items(), key=lambda each: -len(each[1])):
+            yield f"\n{len(group)} x {sort}"
+            for each in group[: self.shown]:
+                yield f"   set {each['seed']} {each['about']} {each['path']}"
+                yield f"      ours   {each['ours']!r:.400}"
+                yield f"      theirs {each['theirs']!r:.400}"
+
+
+class Comparison:
+    def __init__(self, world: World, ours: Side, theirs: Side, report: Report) -> None:
+        self._world, self._ours, self._theirs, self._report = world, ours, theirs, report
+        self._taken: list[Json] = []
+
+    async def run(self) -> None:
+        for document in self._world.documents:
+            await self._put(document)
+        await self._settle()
+        questions = [
+            *self._stored(),
+            *self._lists(),
+            *self._selected(),
+            *[each for name in self._named("Dataplane") for each in await self._proxy(name)],
+        ]
+        await self._compare(questions)
+
+    async def delete(self) -> None:
+        """What is in a mesh goes with it, but not while there are dataplanes."""
+        for document in reversed(self._taken):
+            if document["type"] in {"Dataplane", "ExternalService", "Mesh"}:
+                await asyncio.gather(self._ours.delete(document), self._theirs.delete(document))
+
+    async def _put(self, document: Json) -> None:
+        ours, theirs = await asyncio.gather(self._ours.put(document), self._theirs.put(document))
+        name = f"{document['type']} {document['name']}"
+        self._report.add(
+            self._world.seed, "verdict", name, reasons.verdict(ours), reasons.verdict(theirs),
+            reason=reasons.of_verdicts(ours, theirs),
+            kind=document["type"], document=document, bodies=[ours.body, theirs.body],
+        )  # fmt: skip
+        if ours.is_success and theirs.is_success:
+            self._taken.append(document)
+        elif ours.is_success:
+            await self._ours.delete(document)
+        elif theirs.is_success:
+            await self._theirs.delete(document)
+
+    async def _settle(self) -> None:
+        """Both have made the MeshServices that follow from the dataplanes."""
+        until = monotonic() + 10
+        while monotonic() < until:
+            paths = [s.collection("MeshService", self._world.mesh) for s in self._both]
+            bodies = [
+                (await side.ask(path)).body for side, path in zip(self._both, paths, strict=True)
+            ]
+            names = [{each["name"] for each in body.get("items") or ()} for body in bodies]
+            if names[0] == names[1]:
+                return
+            await asyncio.sleep(0.2)
+
+    @property
+    def _both(self) -> tuple[Side, Side]:
+        return self._ours, self._theirs
+
+    def _stored(self) -> Iterator[Question]:
+        for document in self._taken:
+            path = self._ours.path(document)
+            yield Question("stored", document["type"], path, reasons.resource)
+
+    def _lists(self) -> Iterator[Question]:
+        mesh = self._world.mesh
+        for kind in sorted({each["type"] for each in self._taken} - {"Mesh"} | {"MeshService"}):
+            path = self._ours.collection(kind, mesh)
+            for query in _QUERIES:
+                yield Question("list", kind, path + query, reasons.listing)
+        for query in _DATAPLANE_QUERIES:
+            path = self._ours.collection("Dataplane", mesh)
+            yield Question("list", "Dataplane", path + query, reasons.listing)
+
+    async def _proxy(self, name: str) -> list[Question]:
+        path = f"/meshes/{self._world.mesh}/dataplanes/{name}"
+        found = [
+            Question("_rules", "", f"{path}/_rules", reasons.rules),
+            *(
+                Question(each, "", f"{path}/{each}")
+                for each in ("policies", "_policies", "_layout")
+            ),
+        ]
+        layout = await self._theirs.ask(f"{path}/_layout")
+        if not layout.is_success:
+            return found
+        found += [
+            Question("_inbounds", "", f"{path}/_inbounds/{each['kri']}/_policies")
+            for each in layout.body.get("inbounds") or ()
+        ]
+        for outbound in layout.body.get("outbounds") or ():
+            own = f"{path}/_outbounds/{outbound['kri']}"
+            found.append(Question("_outbounds", "", f"{own}/_policies"))
+            found.append(Question("_routes", "", f"{own}/_routes", reasons.routes))
+            routes = await self._theirs.ask(f"{own}/_routes")
+            for each in routes.body.get("routes") or () if routes.is_success else ():
+                for rule in each["rules"] or ():
+                    if rule["kri"]:
+                        answer = f"{own}/_routes/{rule['kri']}/_policies"
+                        found.append(Question("_routes/_policies", "", answer))
+        return found
+
+    def _selected(self) -> Iterator[Question]:
+        for document in self._taken:
+            kind, path = document["type"], self._ours.path(document)
+            parts = {"MeshService": _SELECTED[:2]} if kind not in KINDS else {kind: _SELECTED}
+            for part in parts.get(kind, ()):
+                yield Question(f"selected by {part}", kind, path + part, reasons.listing)
+
+    def _named(self, kind: str) -> list[str]:
+        return [each["name"] for each in self._taken if each["type"] == kind]
+
+    async def _compare(self, questions: list[Question]) -> None:
+        """Asks again for a while: each side may need its time."""
+        until = monotonic() + _PATIENCE
+        answers: dict[Question, tuple[Json, Json]] = {}
+        waiting = questions
+        while waiting:
+            for some in batched(waiting):
+                found = await asyncio.gather(*(self._ask(each) for each in some))
+                answers |= dict(zip(some, found, strict=True))
+            waiting = [each for each in questions if answers[each][0] != answers[each][1]]
+            if not waiting or monotonic() > until:
+                break
+            await asyncio.sleep(0.5)
+        for each in questions:
+            self._report.add(self._world.seed, each.what, each.path, *answers[each], kind=each.kind)
+
+    async def _ask(self, question: Question) -> tuple[Json, Json]:
+        ours, theirs = await asyncio.gather(*(side.ask(question.path) for side in self._both))
+        return _normal(ours, question.normal), _normal(theirs, question.normal)
+
+
+def batched(questions: list[Question], size: int = 8) -> Iterator[list[Question]]:
+    for start in range(0, len(questions), size):
+        yield questions[start : start + size]
+
+
+def _normal(answer: Answer, normal: Callable[[Json], Json]) -> Json:
+    return normal(answer.body) if answer.is_success else reasons.error(answer)

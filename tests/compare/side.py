@@ -1,0 +1,59 @@
+"""One of the two control planes: it is put resources, and asked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.compare.chance import Json
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Side:
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.rest = httpx.AsyncClient(base_url=address, timeout=60)
+        self._paths: dict[str, str] = {}
+
+    async def learn(self) -> None:
+        answer = await self.rest.get("/_resources")
+        self._paths = {each["name"]: each["path"] for each in answer.json()["resources"]}
+
+    @property
+    def kinds(self) -> set[str]:
+        return set(self._paths)
+
+    def path(self, document: Json) -> str:
+        own = f"/{self._paths[document['type']]}/{document['name']}"
+        return f"/meshes/{document['mesh']}{own}" if "mesh" in document else own
+
+    def collection(self, kind: str, mesh: str) -> str:
+        return f"/meshes/{mesh}/{self._paths[kind]}"
+
+    async def put(self, document: Json) -> Answer:
+        return _answer(await self.rest.put(self.path(document), json=document))
+
+    async def delete(self, document: Json) -> Answer:
+        return _answer(await self.rest.delete(self.path(document)))
+
+    async def ask(self, path: str) -> Answer:
+        try:
+            return _answer(await self.rest.get(path))
+        except httpx.RemoteProtocolError:
+            return Answer(0, "the connection was closed")
+
+
+def _answer(response: httpx.Response) -> Answer:
+    try:
+        return Answer(response.status_code, response.json())
+    except ValueError:
+        return Answer(response.status_code, response.text)
