@@ -41,7 +41,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "metrics.controlPlane.reportResourcesCount": "is not available yet: counts of resources",
     "metrics.openTelemetry": "is not available yet: metrics by OpenTelemetry",
     "reports": "has no effect: nothing is ever reported",
-    "general.dnsCacheTTL": "is not available yet: names as addresses of dataplanes",
     "general.resilientComponentBaseBackoff": "is not available yet: pauses of components",
     "general.resilientComponentMaxBackoff": "is not available yet: pauses of components",
     "general.certGenerationCircuitBreakerMinProxies": (

@@ -111,7 +111,7 @@ class General(ServerTls):
     tls_key_file: Text = setting("", "Key of the certificate, PEM.")
     dns_cache_ttl: Duration = setting(
         timedelta(seconds=10),
-        "How long a resolved address of a dataplane is used.",
+        "After how long a name that is the address of a dataplane is looked up again.",
         key="dnsCacheTTL",
     )
     work_dir: Text = setting(

@@ -134,8 +134,9 @@ class Inspection:
         format: str,  # noqa: A002
         include_eds: bool,
     ) -> bytes:
-        dataplane = self._dataplane(mesh, name)
-        networking = dataplane.networking
+        networking = self._dataplane(mesh, name).networking
+        if (located := self._view_of(mesh).dataplane(name)) is not None:
+            networking = located.spec.networking
         port = networking.admin.port if networking.admin else 0
         port = port or self._traits(mesh, name).admin_port
         if not port:
@@ -173,7 +174,9 @@ class Inspection:
         effect shadow had effect."""
         tracked = self._view_of(mesh)
         resources = [
-            _without_effect(found) if shadow and kind.is_target_ref_policy else found
+            _without_effect(found)
+            if shadow and kind.is_target_ref_policy
+            else _located(tracked, found)
             for kind in self._registry
             for found in self._replica.list(kind, mesh if kind.is_mesh_scoped else None)
         ]
@@ -225,6 +228,11 @@ class _View(PlainMeshView):
 
     def is_tls_ready(self, service: str) -> bool:
         return self._tracked.is_tls_ready(service)
+
+
+def _located(view: TrackedView, resource: AnyResource) -> AnyResource:
+    """With addresses where a Dataplane has names."""
+    return (resource.kind is DATAPLANE and view.dataplane(resource.name)) or resource
 
 
 def _without_effect(policy: AnyResource) -> AnyResource:

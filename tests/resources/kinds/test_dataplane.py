@@ -55,20 +55,11 @@ def test_these_are_valid(spec: dict[str, Any]) -> None:
         (networking(address="0.0.0.0"), [("networking.address", "must not be 0.0.0.0 or ::")]),
         (networking(address="::"), [("networking.address", "must not be 0.0.0.0 or ::")]),
         (
-            networking(address="backend.internal"),
-            [
-                (
-                    "networking.address",
-                    "address has to be valid IP address, names are not supported yet",
-                )
-            ],
-        ),
-        (
             networking(advertisedAddress="bad address"),
             [
                 (
                     "networking.advertisedAddress",
-                    "address has to be valid IP address, names are not supported yet",
+                    "address has to be valid IP address or domain name",
                 )
             ],
         ),

@@ -59,6 +59,7 @@ from kuma.pipeline.insights import Tracker
 from kuma.pipeline.inspect import Inspection
 from kuma.pipeline.left_open import LeftOpen
 from kuma.pipeline.lingering import Lingering
+from kuma.pipeline.lookup import AddressLookup, DnsNames
 from kuma.pipeline.registration import Registrar
 from kuma.pipeline.view import TrackedView
 from kuma.pipeline.workloads import is_known_by_workload
@@ -147,6 +148,8 @@ class ControlPlane:
 
     async def stop(self) -> None:
         self._starting = "it is shutting down"
+        self._lookup.close()
+        self._dns.close()
         self._registrar.close()
         self._certificates.close()
         if self._api is not None:
@@ -170,7 +173,11 @@ class ControlPlane:
         self.replica = Replica()
         self.engine = Engine()
         index = Index(self.engine, (kind.name for kind in POLICIES))
-        self.replica.subscribe(index.changed)
+        self._dns = DnsNames()
+        self._lookup = AddressLookup(
+            index.changed, self._dns.resolve, every=settings.general.dns_cache_ttl
+        )
+        self.replica.subscribe(self._lookup.changed)
         self.replica.subscribe(Lingering(self.engine).changed)
         self._writer = Writer(
             self._store,

@@ -51,18 +51,14 @@ def check_port(path: str, port: int) -> Iterator[Violation]:
 
 
 def check_address(path: str, address: str) -> Iterator[Violation]:
-    """The address of a proxy: an IP address, and a definite one.
-
-    Differs from Kuma, which looks up names; Envoy rejects an endpoint that is a name, and with it
-    all endpoints of its service, at every client.
-    """
+    """The address of a proxy: a definite one, or a name."""
     if not address:
         yield Violation(path, "address can't be empty")
         return
     if address in {"0.0.0.0", "::"}:  # noqa: S104  refused, not bound
         yield Violation(path, "must not be 0.0.0.0 or ::")
-    if not is_ip(address):
-        yield Violation(path, "address has to be valid IP address, names are not supported yet")
+    if not is_ip(address) and not is_dns_name(address):
+        yield Violation(path, "address has to be valid IP address or domain name")
 
 
 def check_tags(

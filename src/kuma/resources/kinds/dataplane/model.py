@@ -222,7 +222,8 @@ class InboundInterface:
 
 class DataplaneNetworking(ProtoModel):
     address: str = ""
-    """Address by which other proxies reach this one."""
+    """Address by which other proxies reach this one: IP address, or a name that the control plane
+    looks up."""
     advertised_address: str = ""
     """Address that others use instead, where the proxy's own is not reachable for them."""
     gateway: Gateway | None = None
