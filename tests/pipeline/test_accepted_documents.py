@@ -11,26 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from kuma.envoy.constraints import violations
-from kuma.envoy.print import parse_message
-from kuma.envoy.render import Renderer
-from kuma.envoy.snapshot import EnvoyResource, Snapshot, TypeUrl
-from kuma.kit.incremental import Engine
-from kuma.pipeline.compile import Compiler
-from kuma.pipeline.fanout import ProxyKey
-from kuma.pipeline.index import Index
-from kuma.pipeline.traits import Traits, traits_input
-from kuma.pipeline.view import TrackedView
-from kuma.policies.catalogue import POLICIES, REGISTRY
-from kuma.policies.placements import PLACEMENTS
-from kuma.policies.shapers import SHAPERS
-from kuma.resolve.explain import attached_policies, explain_rules
+from kuma.envoy.snapshot import EnvoyResource
+from kuma.policies.catalogue import REGISTRY
 from kuma.resources.admission import admit
 from kuma.resources.codec import document_bytes, parse_document, to_document
 from kuma.resources.computed_labels import Place
 from kuma.resources.errors import InvalidResource
 from kuma.resources.resource import AnyResource
-from kuma.resources.store import Change
+from tests.support.compiled import compiled, unmet
 from tests.support.envoy_validate import rejections
 from tests.support.near_valid import Context, Raw, near_valid, places_of
 from tests.support.replicas import replica_of
@@ -49,28 +37,6 @@ def accepted(raw: Raw, others: list[AnyResource]) -> AnyResource | None:
         resource = parse_document(REGISTRY, raw)
         return admit(resource, None, mesh=mesh, view=replica_of(*others), place=place)  # type: ignore[arg-type]
     return None
-
-
-def compiled(context: Context, resources: list[AnyResource]) -> Snapshot:
-    """What the proxy gets; also everything that can be asked about it is asked."""
-    engine = Engine()
-    view = TrackedView(engine, mesh="default", zone=context.zone, placements=PLACEMENTS)
-    compiler = Compiler(engine, Renderer(SHAPERS), lambda _: view, lambda _: ())
-    index = Index(engine, [kind.name for kind in POLICIES])
-    index.changed([Change(each.key, each) for each in resources])
-    key = ProxyKey("default", context.proxy)
-    traits = Traits(
-        admin_port=9901,
-        readiness_port=9902,
-        system_ca_path="/etc/ssl/certs/ca-certificates.crt",
-        features=context.features,
-    )
-    engine.set(traits_input(key), traits)
-    outcome = engine.observe(lambda: None, compiler.outcome, key)
-    json.dumps(explain_rules(view, context.proxy))
-    json.dumps(attached_policies(view, context.proxy))
-    compiler.problems(view, context.proxy, traits)
-    return outcome.value().snapshot
 
 
 def check_document(resource: AnyResource) -> None:
@@ -104,14 +70,17 @@ def test_what_is_accepted_is_compiled_and_accepted_by_envoy(kind: str) -> None:
         if resource is None:
             return
         check_document(resource)
-        snapshot = compiled(context, [*others[:position], resource, *others[position + 1 :]])
-        resources = [each for url in TypeUrl for each in snapshot.of(url).values()]
-        found = [text for each in resources for text in violations(parse_message(each))]
-        assert found == [], json.dumps(raw)
+        resources = compiled(
+            [*others[:position], resource, *others[position + 1 :]],
+            context.proxy,
+            zone=context.zone,
+            features=context.features,
+        )
+        assert unmet(resources) == [], json.dumps(raw)
         new = {(each.type_url, each.name, each.version) for each in resources} - known
         if new:
             known.update(new)
-            made[json.dumps(raw)] = tuple(resources)
+            made[json.dumps(raw)] = resources
 
     compiles()
     print(f"{kind}: {sum(tried)} of {len(tried)} accepted, {len(made)} shown to Envoy")
