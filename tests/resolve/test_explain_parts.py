@@ -1,6 +1,7 @@
 """What policies say of the parts of a proxy, by KRI. Compared with Kuma 2.14.3, but for the KRI of a
 route of TCP."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,20 @@ def test_the_layout_names_each_part_as_envoy_does() -> None:
             },
         ],
     }
+
+
+def test_a_redirected_proxy_has_what_it_reaches_as_outbounds() -> None:
+    redirection = {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
+    networking = {"transparentProxying": redirection}
+    plain = a_dataplane("web", networking=networking, labels=ZONE)
+    vip = replace(
+        SERVICE, status=SERVICE.kind.status.model_validate({"vips": [{"ip": "241.0.0.1"}]})
+    )
+    view = a_view(plain, vip, a_mesh(spec={"meshServices": {"mode": "Exclusive"}}))
+    assert [each["kri"] for each in layout(view, "web")["outbounds"]] == [
+        f"{BACKEND}_5432",
+        f"{BACKEND}_http",
+    ]
 
 
 def test_policies_on_the_proxy_are_merged_with_their_origins() -> None:

@@ -49,7 +49,7 @@ from kuma.plan.proxy import (
     Outbound,
     OutboundPassthrough,
 )
-from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_identity
+from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
 from kuma.resolve.proxy import Sender, conf_of, received_by, sender_of
 from kuma.resolve.proxy_identity import identity
@@ -155,7 +155,7 @@ class Compiler:
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         issued: Issued | None = self._engine.read(certificate_input(key))
         made = self._made_own(view, key.name, traits, issued)
-        conf = conf_of(view, key.name)
+        conf = named_conf(conf_of(view, key.name), is_unified(view, traits.features))
         return as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
 
     def _resources(

@@ -92,7 +92,8 @@ class Inspection:
 
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
         self._dataplane(mesh, name)
-        return explain_parts.layout(self._view_of(mesh), name)
+        traits, view = self._known_traits(mesh, name), self._view_of(mesh)
+        return explain_parts.layout(view, name, traits.features, traits.redirection)
 
     def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
         self._dataplane(mesh, name)

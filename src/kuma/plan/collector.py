@@ -31,9 +31,11 @@ class Collector:
 
 @value
 class Collectors:
-    """The slot beside configuration that names collectors. What is not among them does not exist."""
+    """The slot beside configuration that names collectors. What is not among them does not exist.
+    `is_unified`: how their clusters are called."""
 
     found: tuple[tuple[BackendResourceRef, Collector], ...] = ()
+    is_unified: bool = False
 
     def find(self, ref: BackendResourceRef) -> Collector | None:
         return next((collector for each, collector in self.found if each == ref), None)

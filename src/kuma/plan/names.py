@@ -114,6 +114,11 @@ def ads_cluster(*, unified: bool) -> str:
     return "system_ads" if unified else "ads_cluster"
 
 
+def unified_collector(policy: str, address: str) -> str:
+    """`system_meshtrace_zipkin_http---10-0-0-1-9411`: what a policy reports to."""
+    return f"system_{policy}_{re.sub(r'[^a-z0-9_-]', '-', address)}"
+
+
 def unified_identity_secret(mesh: str) -> str:
     return f"system_mtls_identity_{mesh}"
 

@@ -13,9 +13,12 @@ from kuma.kit.derived import derived
 from kuma.plan import names
 from kuma.plan.origin import Origin
 from kuma.resolve.match import matched_policies
+from kuma.resolve.outbounds import DeclaredOutbound
 from kuma.resolve.placement import Placement, Source
 from kuma.resolve.ports import port_protocol
-from kuma.resolve.proxy import declared_outbounds
+from kuma.resolve.proxy import outbounds_of
+from kuma.resolve.proxy_identity import spiffe_id_of
+from kuma.resolve.redirection import Redirection
 from kuma.resolve.resource_rules import ResourceRule, Section, resource_rules
 from kuma.resolve.rules import inbound_rules, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
@@ -29,8 +32,11 @@ from kuma.resources.resource import AnyResource, Resource
 Json = dict[str, Any]
 
 
-def layout(view: MeshView, name: str) -> Json:
-    """The parts of a Dataplane and the names of their objects in Envoy. Empty: there is none."""
+def layout(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> Json:
+    """The parts of a Dataplane and the names of their objects in Envoy, with what its proxy says of
+    itself. Empty: there is no such Dataplane."""
     dataplane: Resource[DataplaneSpec] | None = view.dataplane(name)
     if dataplane is None or (own := kri_of(dataplane)) is None:
         return {}
@@ -48,14 +54,15 @@ def layout(view: MeshView, name: str) -> Json:
         "labels": dict(sorted(dataplane.labels.items())),
         "inbounds": inbounds,
         "listeners": [],
-        "outbounds": _outbounds(view, name),
+        "outbounds": _outbounds(view, outbounds_of(view, name, features, said).outbounds),
+        **({} if (spiffe_id := spiffe_id_of(view, name)) is None else {"spiffeId": spiffe_id}),
     }
 
 
-def _outbounds(view: MeshView, name: str) -> list[Json]:
+def _outbounds(view: MeshView, outbounds: tuple[DeclaredOutbound, ...]) -> list[Json]:
     ports = {
         kri: target
-        for each in declared_outbounds(view, name).outbounds
+        for each in outbounds
         if isinstance(target := each.target, PortTarget)
         and (kri := kri_of_port(view, target.resource))
     }

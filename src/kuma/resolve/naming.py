@@ -15,7 +15,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kuma.kit.derived import derived
+from kuma.kit.slots import Slots
 from kuma.plan import names
+from kuma.plan.collector import Collectors
 from kuma.plan.origin import Origin
 from kuma.plan.proxy import (
     Destination,
@@ -103,6 +105,13 @@ def named_direct(view: MeshView, direct: DirectAccess | None, unified: bool) -> 
     if direct is None or direct.tls is None or not unified:
         return direct
     return replace(direct, tls=_with_secrets(view, direct.tls))
+
+
+def named_conf(conf: Slots, unified: bool) -> Slots:
+    """Of the plan as a whole; one that carries nothing stays so."""
+    if not unified or not conf.items:
+        return conf
+    return conf.put(replace(conf.get(Collectors) or Collectors(), is_unified=True))
 
 
 def named_identity(view: MeshView, identity: Identity | None, unified: bool) -> Identity | None:

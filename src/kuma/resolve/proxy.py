@@ -23,6 +23,7 @@ from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.naming import (
     is_unified,
+    named_conf,
     named_direct,
     named_identity,
     named_inbounds,
@@ -134,7 +135,7 @@ def sender_of(
             client=client,
             outbounds=outbounds_of(view, name, features, said).outbounds,
             binds=binds,
-            conf=conf_of(view, name),
+            conf=named_conf(conf_of(view, name), unified),
             passed_out=()
             if binds or not redirection
             else named_passthroughs(passed_out(view, subject, client, redirection), unified),

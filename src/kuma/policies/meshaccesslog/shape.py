@@ -9,6 +9,7 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -25,6 +26,7 @@ from kuma.envoy.access_log import (
 from kuma.envoy.cluster import build_collector
 from kuma.envoy.shaper import InboundChain, OutboundChain, PassedOut, Shaper
 from kuma.kit.value import value
+from kuma.plan import names
 from kuma.plan.collector import LOGS, Collector, Collectors
 from kuma.plan.logged import LoggedAs
 from kuma.plan.proxy import Inbound, Outbound
@@ -113,6 +115,7 @@ class AccessLogShaper(Shaper):
         if logged is None or conf is None:
             return
         known = made.plan.conf.get(Collectors) or Collectors()
+        known = replace(known, is_unified=made.plan.is_unified)
         writer = _Writer(TCP_FORMAT, logged, _values_to(_OUTSIDE, logged), known)
         made_loggers = [writer.logger(each, "") for each in conf.backends or ()]
         add_to_chains(made.listener, [each for each in made_loggers if each is not None])
@@ -157,7 +160,8 @@ def _collectors(part: Inbound | Outbound) -> Collectors:
     routes = routing.routes if isinstance(routing, HttpRouting) else ()
     known = [conf.get(Collectors) for conf in (part.conf, *(route.conf for route in routes))]
     return Collectors(
-        tuple(dict.fromkeys(pair for each in known if each is not None for pair in each.found))
+        tuple(dict.fromkeys(pair for each in known if each is not None for pair in each.found)),
+        is_unified=bool(part.unified_name),
     )
 
 
@@ -330,11 +334,14 @@ def _reported(backend: OtelBackend, known: Collectors) -> _Reported | None:
     if backend.backend_ref is not None:
         found = known.find(backend.backend_ref)
         name = "" if found is None else found.name
+        unified = names.unified_collector("meshaccesslog_otel", name)
     else:
         at = parse_endpoint(backend.endpoint)
         found = None if at is None else Collector("", at.host, at.port)
         name = "" if at is None else f"{at.host}:{at.port}"
-    return None if found is None else _Reported(f"meshaccesslog:opentelemetry:{name}", found)
+        unified = names.unified_collector("meshaccesslog", name)
+    cluster = unified if known.is_unified else f"meshaccesslog:opentelemetry:{name}"
+    return None if found is None else _Reported(cluster, found)
 
 
 SHAPER = AccessLogShaper()

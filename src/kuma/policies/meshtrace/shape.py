@@ -70,10 +70,26 @@ _TIMEOUT = duration(timedelta(seconds=10))
 
 @value
 class Traced:
-    """`collector` is that of OpenTelemetry; its resource may be elsewhere."""
+    """`collector` is that of OpenTelemetry; its resource may be elsewhere. `is_unified`: how its cluster
+    is called."""
 
     trace: Trace
     collector: Collector | None = None
+    is_unified: bool = False
+
+    @property
+    def cluster(self) -> str:
+        backend, otlp = self.trace.backend, self.collector
+        provider = _PROVIDERS[backend.type]
+        if not self.is_unified:
+            return f"meshtrace:{provider}"
+        if otlp is not None:
+            address = otlp.name or f"{otlp.host}:{otlp.port}"
+            return names.unified_collector("meshtrace_otel", address)
+        chosen = backend.zipkin if backend.type is BackendType.ZIPKIN else backend.datadog
+        return names.unified_collector(
+            f"meshtrace_{provider}", "" if chosen is None else chosen.url
+        )
 
 
 class TraceShaper(Shaper):
@@ -97,23 +113,23 @@ class TraceShaper(Shaper):
         if collector is None:
             return Finished(())
         upstream = build_destination(collector, system_ca_path=system_ca_path)
-        upstream.cluster.alt_stat_name = names.statistic(collector.name)
+        upstream.cluster.alt_stat_name = names.alternative(collector.name)
         resource = as_resource(TypeUrl.CLUSTER, collector.name, finish(upstream))
         return Finished((Made(Purpose.TRACE, resource),))
 
 
 def _traced(conf: Slots) -> Traced | None:
     """None: nothing is, or not before the resource that describes the collector exists."""
-    trace = conf.get(Trace)
+    trace, known = conf.get(Trace), conf.get(Collectors) or Collectors()
     if trace is None or trace.backend.type is not BackendType.OPEN_TELEMETRY:
-        return None if trace is None else Traced(trace)
+        return None if trace is None else Traced(trace, is_unified=known.is_unified)
     backend = trace.backend.open_telemetry or OpenTelemetryBackend()
     if backend.backend_ref is not None:
-        found = (conf.get(Collectors) or Collectors()).find(backend.backend_ref)
+        found = known.find(backend.backend_ref)
     else:
         at = parse_endpoint(backend.endpoint)
         found = None if at is None else Collector("", at.host, at.port)
-    return None if found is None else Traced(trace, found)
+    return None if found is None else Traced(trace, found, known.is_unified)
 
 
 def trace_listener(listener: Listener, traced: Traced) -> bool:
@@ -132,7 +148,7 @@ def trace_listener(listener: Listener, traced: Traced) -> bool:
 def build_collector(traced: Traced) -> Destination | None:
     """None: there is nothing to connect to, which validation refuses."""
     backend, otlp = traced.trace.backend, traced.collector
-    name = _cluster_name(backend)
+    name = traced.cluster
     if otlp is not None:
         host = otlp.host or traced.trace.reporter.host_ip
         return Destination(
@@ -188,7 +204,7 @@ def _service_of(listener: Listener, trace: Trace) -> str:
 
 def _provider(traced: Traced, service: str) -> Tracing.Http:
     backend = traced.trace.backend
-    cluster = _cluster_name(backend)
+    cluster = traced.cluster
     config: Message
     match backend:
         case Backend(type=BackendType.ZIPKIN, zipkin=ZipkinBackend() as zipkin):
@@ -248,10 +264,6 @@ def _custom_tag(tag: Tag) -> CustomTag:
         return CustomTag(tag=tag.name, literal=CustomTag.Literal(value=tag.literal or ""))
     header = CustomTag.Header(name=tag.header.name, default_value=tag.header.default or "")
     return CustomTag(tag=tag.name, request_header=header)
-
-
-def _cluster_name(backend: Backend) -> str:
-    return f"meshtrace:{_PROVIDERS[backend.type]}"
 
 
 def _percent(share: IntOrString) -> float:
