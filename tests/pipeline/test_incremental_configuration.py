@@ -18,6 +18,7 @@ from kuma.policies.shapers import SHAPERS
 from kuma.resolve.view import PlainMeshView
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
+from tests.resolve.world import a_mesh_service, virtual_outbounds
 from tests.support.builders import (
     a_dataplane,
     a_mesh,
@@ -154,9 +155,56 @@ external = st.builds(
     st.sampled_from(SERVICES),
     st.integers(80, 82),
 )
-meshes = st.booleans().map(lambda mtls: a_mesh(mtls=mtls))
+meshes = st.builds(
+    lambda mtls, mode: a_mesh(mtls=mtls, spec={"meshServices": {"mode": mode}}),
+    st.booleans(),
+    st.sampled_from(["Disabled", "ReachableBackends", "Exclusive"]),
+)
+redirected = st.builds(
+    lambda number, service, reachable, backends, direct: a_dataplane(
+        f"dp-{number}",
+        service=service,
+        address=f"10.0.0.{number}",
+        networking={
+            "transparentProxying": {
+                "redirectPortInbound": 15006,
+                "redirectPortOutbound": 15001,
+                "reachableServices": sorted(reachable),
+                "reachableBackends": backends,
+                "directAccessServices": sorted(direct),
+            }
+        },
+    ),
+    st.integers(1, 4),
+    st.sampled_from(SERVICES),
+    st.sets(st.sampled_from(SERVICES), max_size=1),
+    st.sampled_from([None, {"refs": [{"kind": "MeshService", "name": "api"}]}]),
+    st.sets(st.sampled_from(["*", *SERVICES]), max_size=1),
+)
+addresses = st.sets(st.sampled_from(SERVICES)).map(lambda found: virtual_outbounds(*found))
+mesh_services = st.builds(
+    lambda name, port: a_mesh_service(name, f"241.0.0.{SERVICES.index(name)}", port),
+    st.sampled_from(SERVICES),
+    st.integers(80, 81),
+)
+passthroughs = st.sampled_from(["All", "None"]).map(
+    lambda mode: a_policy("MeshPassthrough", "p", {"default": {"passthroughMode": mode}})
+)
 edits = st.tuples(
-    st.booleans(), st.one_of(timeouts, routes, dataplanes, dataplanes, external, meshes)
+    st.booleans(),
+    st.one_of(
+        timeouts,
+        routes,
+        dataplanes,
+        dataplanes,
+        external,
+        meshes,
+        redirected,
+        redirected,
+        addresses,
+        mesh_services,
+        passthroughs,
+    ),
 )
 
 

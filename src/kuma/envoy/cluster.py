@@ -80,6 +80,7 @@ def build_original(name: str) -> Cluster:
         type=Cluster.ORIGINAL_DST,
         lb_policy=Cluster.CLUSTER_PROVIDED,
         connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=_LIMITS,
     )
 
 
@@ -95,6 +96,7 @@ def build_nowhere(name: str) -> Cluster:
         alt_stat_name=names.statistic(name),
         type=Cluster.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=_LIMITS,
     )
     made.load_assignment.cluster_name = name
     return made

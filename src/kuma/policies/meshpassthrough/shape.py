@@ -29,7 +29,7 @@ from envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import O
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.message import Message
-from google.protobuf.wrappers_pb2 import UInt32Value
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from kuma.envoy.cluster import build_original, speaking_http2
 from kuma.envoy.http_filters import ROUTER_FILTER
@@ -62,6 +62,8 @@ _PREFIX = "meshpassthrough"
 
 
 class PassthroughShaper(Shaper):
+    kind = "MeshPassthrough"
+
     def passed_out(self, made: PassedOut) -> Iterable[Cluster]:
         conf = made.plan.conf.get(PassthroughConf)
         if conf is None:
@@ -133,7 +135,10 @@ def _http(way: Way, clusters: dict[str, Cluster], address: str) -> tuple[Filter,
     else:
         name = f"{_PREFIX}_{way.protocol}_{way.port or '*'}"
         hosts = list(_hosts(way, clusters))
-    routes = RouteConfiguration(name=name, virtual_hosts=hosts)
+    # The clusters come with the listener, and Envoy may look at the listener first.
+    routes = RouteConfiguration(
+        name=name, virtual_hosts=hosts, validate_clusters=BoolValue(value=False)
+    )
     manager = build_manager(name, address, routes=routes)
     return manager_filter(HttpChain(manager, [ROUTER_FILTER])), name
 
