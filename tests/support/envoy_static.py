@@ -78,6 +78,8 @@ def add_static(
                 _inline_secrets(message, secrets, apart)
                 _rename_collectors(message, apart)
                 if apart:
+                    _leave_clusters_unchecked(message)
+                if apart:
                     message.address.socket_address.port_value = 1 + len(static.listeners)
                 message.name = apart + message.name
                 static.listeners.append(message)
@@ -110,6 +112,19 @@ def _inline_routes(listener: Listener, routes: Mapping[str, RouteConfiguration])
     for chain in listener.filter_chains:
         for each in chain.filters:
             _edit(each.typed_config, (HttpConnectionManager,), put)
+
+
+def _leave_clusters_unchecked(listener: Listener) -> None:
+    """Routes that stand in a listener do not find clusters under the names that they have here."""
+
+    def leave(manager: Message) -> None:
+        assert isinstance(manager, HttpConnectionManager)
+        if manager.HasField("route_config"):
+            manager.route_config.validate_clusters.value = False
+
+    for chain in listener.filter_chains:
+        for each in chain.filters:
+            _edit(each.typed_config, (HttpConnectionManager,), leave)
 
 
 def _rename_collectors(listener: Listener, apart: str) -> None:
