@@ -348,6 +348,14 @@ def _collector(r: Chance) -> Json:
     return r.one(["otel.example:4317", "10.0.0.1:4317", "otel:4317"], odd)
 
 
+def _collector_fields(r: Chance) -> Json:
+    if r.at(0.3):
+        labels = {"labels": {"kuma.io/display-name": r.choice(["collector", "none"])}}
+        name = {"name": "collector"} if r.is_odd else {}
+        return {"backendRef": {"kind": "MeshOpenTelemetryBackend", **labels, **name}}
+    return r.whole(endpoint=lambda: _collector(r))
+
+
 def access_log(r: Chance) -> Json:
     def attribute() -> Json:
         return r.whole(
@@ -367,7 +375,7 @@ def access_log(r: Chance) -> Json:
                 r.whole(address=lambda: r.one(["10.0.0.1:5000", "logs:80"], ("", "x", "a:b")))
             ),
             OpenTelemetry=lambda: {
-                **r.whole(endpoint=lambda: _collector(r)),
+                **_collector_fields(r),
                 **({"attributes": r.many(attribute)} if r.at(0.4) else {}),
                 **({"body": {"kvlistValue": {"values": []}}} if r.at(0.3) else {}),
             },
@@ -395,7 +403,7 @@ def trace(r: Chance) -> Json:
                 "url": r.one(["http://dd:8126", "http://10.0.0.1:8126"], ("", "https://a:1", "http://a", "http://a:1/x")),
                 **({"splitService": r.flag()} if r.at(0.5) else {}),
             },
-            OpenTelemetry=lambda: r.whole(endpoint=lambda: _collector(r)),
+            OpenTelemetry=lambda: _collector_fields(r),
         )  # fmt: skip
 
     def tag() -> Json:
@@ -522,3 +530,72 @@ def _filter(r: Chance) -> Json:
 def tcp_rules(r: Chance) -> Json:
     rule = {"default": {"backendRefs": r.many(lambda: backend_ref(r))}}
     return [rule] * (2 if r.is_odd else 1)
+
+
+def metric(r: Chance) -> Json:
+    def matcher() -> Json:
+        kinds = ["Prefix", "Regex", "Exact", "Contains"]
+        return r.whole(
+            type=lambda: r.one(kinds), match=lambda: r.one(["http", "a.*"], ("(", "", None))
+        )
+
+    def backend() -> Json:
+        return r.tagged(
+            Prometheus=lambda: r.some(
+                clientId=lambda: r.one(["one", "two"]),
+                port=lambda: r.number(1, 65535),
+                path=lambda: r.one(["/metrics", "/x"]),
+                tls=lambda: r.some(
+                    mode=lambda: r.one(["Disabled", "ProvidedTLS", "ActiveMTLSBackend"])
+                ),
+            ),
+            OpenTelemetry=lambda: {
+                **_collector_fields(r),
+                **({"refreshInterval": r.duration()} if r.at(0.5) else {}),
+            },
+        )
+
+    def application() -> Json:
+        return {
+            "port": r.number(1, 65535),
+            **({} if r.at(0.5) else r.some(
+                address=lambda: r.one(["10.0.0.1"]), name=lambda: r.one(["app"]), path=lambda: r.one(["/m"])
+            )),
+        }  # fmt: skip
+
+    return r.some(
+        sidecar=lambda: r.some(
+            includeUnused=r.flag,
+            profiles=lambda: r.some(
+                appendProfiles=lambda: [{"name": r.one(["All", "Basic", "None"])}],
+                exclude=lambda: r.many(matcher, most=2),
+                include=lambda: r.many(matcher, most=2),
+            ),
+        ),
+        applications=lambda: r.many(application, most=2),
+        backends=lambda: r.many(backend, most=2),
+    )
+
+
+def passthrough(r: Chance) -> Json:
+    def match() -> Json:
+        kind, value = r.choice([
+            ("Domain", "example.com"), ("Domain", "*.example.com"), ("IP", "10.0.0.7"),
+            ("IP", "10.0.0.8"), ("CIDR", "10.1.0.0/16"), ("Domain", "api.example.com"),
+        ])  # fmt: skip
+        protocols = (
+            ["tls", "http", "http2", "grpc"]
+            if kind == "Domain"
+            else ["tcp", "tls", "http", "mysql"]
+        )
+        return {
+            "type": r.one([kind]),
+            "value": r.one([value], ("*-x.y", "*", "10.0.0.0/99", "", "a b")),
+            "protocol": r.one(protocols, ("tcp", "mysql", "x")),
+            "port": r.number(1, 65535),
+        }
+
+    return r.some(
+        passthroughMode=lambda: r.one(["All", "Matched", "None"]),
+        appendMatch=lambda: r.many(match, most=3),
+    )

@@ -41,6 +41,8 @@ KINDS = {
     "MeshLoadBalancingStrategy": Shape(confs.load_balancing, _PROXIES, ("Mesh", "MeshService", "MeshMultiZoneService", "MeshHTTPRoute")),
     "MeshAccessLog": Shape(confs.access_log, _PROXIES, _SENDING_AND_ROUTES, ("Mesh",), confs.access_log),
     "MeshTrace": Shape(confs.trace, _PROXIES, is_single=True),
+    "MeshMetric": Shape(confs.metric, _PROXIES, is_single=True),
+    "MeshPassthrough": Shape(confs.passthrough, (), is_single=True),
     "MeshProxyPatch": Shape(confs.proxy_patch, _PROXIES, is_single=True),
     "MeshHTTPRoute": Shape(confs.http_rules, _PROXIES, _ROUTED, routes=confs.http_rules),
     "MeshTCPRoute": Shape(confs.tcp_rules, _PROXIES, _ROUTED, routes=confs.tcp_rules),

@@ -49,6 +49,8 @@ _REFUSALS = {
     "native Envoy resource is not valid": "fields that Envoy does not have are refused",
     "is already used by": "two listeners at one address and port are refused",
     "must be a regular expression, and is empty": "what Envoy would refuse is refused",
+    "must be a valid name of a header": "what Envoy would refuse is refused",
+    "the sum of all weights must be": "what Envoy would refuse is refused",
     "must be in kbps/Mbps/Gbps units": "faults without effect are refused",
 }
 
@@ -60,6 +62,8 @@ def of_verdicts(ours: Answer, theirs: Answer) -> str:
         for part, reason in _REFUSALS.items():
             if part in text:
                 return reason
+    if any(text == "must not be null" for _, text in our_violations):
+        return "null is refused everywhere, there only by some fields"
     if ours.status == theirs.status == 400:
         if our_violations and not their_violations:
             return "a field is named where the rival names none"
@@ -70,6 +74,17 @@ def of_verdicts(ours: Answer, theirs: Answer) -> str:
             return "of several violations others are told first"
         if all(any(other.startswith(f"{each}.") for other in theirs_in) for each in ours_in):
             return "a map is told as a whole"
+    return ""
+
+
+def of_answers(what: str, ours: Json, theirs: Json) -> str:
+    """Why two answers may differ; empty: they may not."""
+    if theirs.get("status") == 0:
+        return "the rival closes the connection"
+    if what == "_layout" and {**ours, "outbounds": []} == {**theirs, "outbounds": []}:
+        known = theirs.get("outbounds") or ()
+        if all(each in known for each in ours.get("outbounds") or ()):
+            return "outbounds that there are, not all that the proxy might have"
     return ""
 
 

@@ -46,10 +46,13 @@ class Side:
         return _answer(await self.rest.delete(self.path(document)))
 
     async def ask(self, path: str) -> Answer:
-        try:
-            return _answer(await self.rest.get(path))
-        except httpx.RemoteProtocolError:
-            return Answer(0, "the connection was closed")
+        """A connection may have been idle for too long; whoever closes a second one has failed."""
+        for _ in range(2):
+            try:
+                return _answer(await self.rest.get(path))
+            except httpx.RemoteProtocolError:
+                continue
+        return Answer(0, "the connection was closed")
 
 
 def _answer(response: httpx.Response) -> Answer:

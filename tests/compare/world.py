@@ -26,6 +26,7 @@ def a_world(seed: int, kinds: list[str], *, policies: int = 30) -> World:
     documents = [
         _mesh(r, mesh),
         *(_service(r, mesh, name) for name in r.some_of(targets.SERVICES, least=1, most=3)),
+        *(_multi_zone(r, mesh, name) for name in r.some_of(targets.SERVICES, most=1)),
         *(_dataplane(r, mesh, name) for name in targets.DATAPLANES),
         *(_mesh_external(r, mesh, name) for name in r.some_of(targets.EXTERNAL, least=0, most=2)),
         *(_external(r, mesh, name) for name in r.some_of(["ext-a", "ext-b"], least=0, most=2)),
@@ -212,3 +213,79 @@ def _external(r: Chance, mesh: str, name: str) -> Json:
         },
         "tags": {"kuma.io/service": name, **({"kuma.io/protocol": "http"} if r.at(0.7) else {})},
     })  # fmt: skip
+
+
+def _multi_zone(r: Chance, mesh: str, name: str) -> Json:
+    port = {
+        "port": 80,
+        **r.some(appProtocol=lambda: r.choice(["http", "tcp"]), name=lambda: "main"),
+    }
+    labels = dict(r.some_of(targets.LABELS, most=2))
+    return _odd(r, {
+        "type": "MeshMultiZoneService",
+        "mesh": mesh,
+        "name": name,
+        **({"labels": labels} if labels else {}),
+        "spec": {
+            "selector": {"meshService": {"matchLabels": dict([r.choice(targets.LABELS)])}},
+            "ports": [port],
+        },
+    })  # fmt: skip
+
+
+def _backend(r: Chance, mesh: str) -> Json:
+    return _odd(r, {
+        "type": "MeshOpenTelemetryBackend",
+        "mesh": mesh,
+        "name": "collector",
+        "labels": {"team": "a"},
+        "spec": r.some(
+            endpoint=lambda: r.some(
+                address=lambda: r.choice(["otel.example", "10.0.0.9"]),
+                port=lambda: r.number(1, 65535),
+                path=lambda: r.choice(["/v1", "x"]),
+            ),
+            protocol=lambda: r.choice(["grpc", "http"]),
+            env=lambda: r.some(
+                mode=lambda: r.choice(["Disabled", "Optional", "Required"]),
+                precedence=lambda: r.choice(["ExplicitFirst", "EnvFirst"]),
+                allowSignalOverrides=r.flag,
+            ),
+        ),
+    }, 0.3)  # fmt: skip
+
+
+def _identity(r: Chance, mesh: str) -> Json:
+    return _odd(r, {
+        "type": "MeshIdentity",
+        "mesh": mesh,
+        "name": "identity",
+        "spec": {
+            "selector": {"dataplane": {"matchLabels": dict(r.some_of(targets.LABELS, most=1))}},
+            "spiffeID": r.some(
+                trustDomain=lambda: r.choice(["{{ .Mesh }}.{{ .Zone }}.mesh.local", "acme.org"]),
+                path=lambda: r.choice(["/ns/x", '/{{ label "app" }}']),
+            ),
+            "provider": {
+                "type": "Bundled",
+                "bundled": {
+                    "autogenerate": {"enabled": True},
+                    "insecureAllowSelfSigned": True,
+                    **({"meshTrustCreation": r.choice(["Enabled", "Disabled"])} if r.at(0.5) else {}),
+                    **({"certificateParameters": {"expiry": r.choice(["24h", "1h"])}} if r.at(0.5) else {}),
+                },
+            },
+        },
+    }, 0.5)  # fmt: skip
+
+
+def _trust(r: Chance, mesh: str) -> Json:
+    return _odd(r, {
+        "type": "MeshTrust",
+        "mesh": mesh,
+        "name": "trust",
+        "spec": {
+            "trustDomain": r.choice(["acme.org", "other.acme.org", "A B"]),
+            "caBundles": [{"type": "Pem", "pem": {"value": "not a certificate"}}],
+        },
+    }, 0.5)  # fmt: skip

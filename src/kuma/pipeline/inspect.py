@@ -63,6 +63,7 @@ class Inspection:
         self._dataplane(mesh, name)
         view = self._view_of(mesh)
         explained = explain_rules(view, name)
+        # Differs from Kuma: settings without effect are told as well.
         for each in self._compiler.problems(view, name, self._known_traits(mesh, name)):
             for rule in explained["rules"]:
                 if rule["type"] == each.origin.kind:

@@ -102,17 +102,24 @@ def regex(field: str, text: str | None) -> Found:
     return () if error is None else (Violation(field, f"must be a regular expression: {error}"),)
 
 
-def header_matches(field: str, headers: Sequence[HeaderMatch] | None) -> Found:
+_WITHOUT_VALUE = (HeaderMatchType.PRESENT, HeaderMatchType.ABSENT)
+
+
+def header_matches(
+    field: str, headers: Sequence[HeaderMatch] | None, *, ignores_values: bool = False
+) -> Found:
+    """`ignores_values`: one beside Present or Absent is taken, and means nothing."""
     return tuple(
         violation
         for index, header in enumerate(headers or ())
+        if not (ignores_values and header.type in _WITHOUT_VALUE)
         for violation in _header_match(f"{field}[{index}].value", header)
     )
 
 
 def _header_match(field: str, header: HeaderMatch) -> Found:
     match header.type:
-        case HeaderMatchType.PRESENT | HeaderMatchType.ABSENT:
+        case _ if header.type in _WITHOUT_VALUE:
             return (Violation(field, "must not be defined"),) if header.value else ()
         case HeaderMatchType.REGULAR_EXPRESSION:
             return regex(field, header.value)

@@ -71,7 +71,10 @@ def attached_policies(view: MeshView, name: str) -> Json:
 def _attached(view: MeshView, kind: str, subject: Subject) -> list[Json]:
     names = matched_policies(view, kind, subject).names
     documents = (to_document(policy) for policy in named_policies(view, kind, names))
-    return [{key: text for key, text in each.items() if key != "spec"} for each in documents]
+    return [
+        {key: text for key, text in each.items() if key not in {"spec", "status"}}
+        for each in documents
+    ]
 
 
 def _explain_kind(

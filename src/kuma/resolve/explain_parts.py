@@ -60,6 +60,7 @@ def layout(
 
 
 def _outbounds(view: MeshView, outbounds: tuple[DeclaredOutbound, ...]) -> list[Json]:
+    """# Differs from Kuma: what the proxy has, not all that it might call."""
     ports = {
         kri: target
         for each in outbounds

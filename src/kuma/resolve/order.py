@@ -54,7 +54,8 @@ def compare_attributes(one: AnyResource, other: AnyResource) -> int:
 
 
 def compare_names(one: AnyResource, other: AnyResource) -> int:
-    return _descending(one.display_name, other.display_name) or _descending(one.name, other.name)
+    """Those with one display name, of several namespaces, stay in the order of their own names."""
+    return _descending(one.display_name, other.display_name) or _descending(other.name, one.name)
 
 
 def _compare_dataplane_targets(one: TargetRef, other: TargetRef) -> int:

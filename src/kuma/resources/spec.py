@@ -1,6 +1,7 @@
 """The base of every spec model, and the field types that many specs share.
 
 Specs are pydantic models: frozen, camelCase outside and snake_case inside, unknown fields refused.
+# Differs from Kuma, which ignores fields that it does not know, and takes null for some.
 `parse_spec` turns pydantic's errors into violations with Kuma's field paths.
 """
 

@@ -20,6 +20,9 @@ def a_spec(**default: Any) -> dict[str, Any]:
         a_spec(http={"retryOn": ["5xx", "HttpMethodGet", "503", "GatewayError"]}),
         a_spec(http={"hostSelection": [{"predicate": "OmitPreviousPriorities"}]}),
         a_spec(grpc={"retryOn": ["Canceled"]}),
+        a_spec(
+            http={"retriableRequestHeaders": [{"name": "a", "type": "Present", "value": "ignored"}]}
+        ),
     ],
 )
 def test_accepts(spec: dict[str, Any]) -> None:

@@ -104,6 +104,7 @@ def _validate_content(mod: AnyMod, field: str) -> list[Violation]:
 
 
 def _validate_value(mod: AnyMod) -> list[Violation]:
+    # Differs from Kuma: fields that Envoy does not have are refused.
     # Imported late: who only reads resources, kumactl above all, loads no protobuf.
     from kuma.policies.meshproxypatch.shape import find_value_error
 

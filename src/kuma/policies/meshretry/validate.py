@@ -103,8 +103,11 @@ def _validate_http(http: RetryHttp) -> list[Violation]:
         found.append(Violation("", "must not be empty"))
     found += not_negative("perTryTimeout", http.per_try_timeout)
     found += _validate_back_offs(http.back_off, http.rate_limited_back_off)
-    found += header_matches("retriableResponseHeaders", http.retriable_response_headers)
-    found += header_matches("retriableRequestHeaders", http.retriable_request_headers)
+    for field, headers in (
+        ("retriableResponseHeaders", http.retriable_response_headers),
+        ("retriableRequestHeaders", http.retriable_request_headers),
+    ):
+        found += header_matches(field, headers, ignores_values=True)
     for index, condition in enumerate(http.retry_on or ()):
         if condition not in HTTP_CONDITIONS.keys() | HTTP_METHODS.keys() | _STATUS_CODES:
             found.append(Violation(f"retryOn[{index}]", f"unknown item '{condition}'"))
