@@ -8,7 +8,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 
 from kuma.envoy.message import as_resource, pack
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
-from kuma.policies.meshaccesslog.operators import (
+from kuma.policies.log_operators import (
     WITH_ARGUMENT,
     WITH_OR_WITHOUT,
     WITHOUT,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kuma.policies.collectors import has_port, validate_collector
 from kuma.policies.constraints import PROXIES, Found, one_of_lists
+from kuma.policies.log_operators import check_operators
 from kuma.policies.meshaccesslog.model import (
     AccessLogConf,
     Backend,
@@ -19,7 +20,6 @@ from kuma.policies.meshaccesslog.model import (
     OtelBackend,
     TcpBackend,
 )
-from kuma.policies.meshaccesslog.operators import check_operators
 from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
