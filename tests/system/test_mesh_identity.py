@@ -3,6 +3,7 @@
 The tests are in order: the mesh begins without mutual TLS of its own.
 """
 
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,12 +12,20 @@ import httpx
 import pytest
 import pytest_asyncio
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.support.load import constant_load
 from tests.support.mesh import HOST, Served, a_backend, a_control_plane, until
 from tests.support.processes import free_ports
 from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
-from tests.system.test_certificates import ROOM_FOR_RETRIES, on_the_wire
+from tests.system.test_certificates import ROOM_FOR_RETRIES, an_authority, on_the_wire
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -87,6 +96,30 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
         made = Mesh(cp, client, backend, backend, {"server": server}, http)
         await until(made.get, lambda answer: answer.status_code == 200)
         yield made
+
+
+def an_intermediate_authority() -> tuple[list[bytes], bytes]:
+    """Its certificate and that of its root, in PEM; its key."""
+    root, cert, root_key = an_authority()
+    signer = load_pem_private_key(root_key, None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    made = (
+        x509.CertificateBuilder(
+            root.subject,
+            x509.Name.from_rfc4514_string("CN=between"),
+            key.public_key(),
+            x509.random_serial_number(),
+        )
+        .not_valid_before(root.not_valid_before_utc)
+        .not_valid_after(root.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return [made.public_bytes(Encoding.PEM), cert], secret
 
 
 async def read(mesh: Mesh, path: str) -> dict[str, Any]:
@@ -227,6 +260,38 @@ async def test_no_request_fails_while_proxies_change_to_another_identity(mesh: M
         await load.more(50)
 
     assert load.failures == []
+
+
+async def test_an_authority_may_be_brought(mesh: Mesh) -> None:
+    """An intermediate one, with its root; without, nobody would believe it."""
+    chain, key = an_intermediate_authority()
+
+    async def put(name: str, data: bytes) -> None:
+        text = base64.b64encode(data).decode()
+        await mesh.cp.put({"type": "Secret", "mesh": "default", "name": name, "data": text})
+
+    async def message() -> str:
+        status = (await read(mesh, "meshidentities/brought")).get("status", {})
+        return " ".join(each.get("message", "") for each in status.get("conditions", ()))
+
+    await put("mine", chain[0])
+    await put("my-key", key)
+    parts = {
+        part: {"type": "Secret", "secretRef": {"kind": "Secret", "name": name}}
+        for part, name in (("certificate", "mine"), ("privateKey", "my-key"))
+    }
+    brought = an_identity("brought", team="a")
+    brought["spec"]["provider"]["bundled"] = {"ca": parts}
+    brought["spec"]["spiffeID"] = {"trustDomain": "brought.local", "path": "/api"}
+    await mesh.cp.put(brought)
+    await until(message, lambda found: "up to the root" in found)
+
+    await put("mine", b"".join(chain))
+    await until(
+        lambda: uris_on_the_wire(mesh), lambda found: found == ["spiffe://brought.local/api"]
+    )
+    assert (await mesh.get()).is_success
+    await mesh.cp.delete(brought)
 
 
 async def test_without_an_identity_traffic_is_as_it_was(mesh: Mesh) -> None:

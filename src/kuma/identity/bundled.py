@@ -80,11 +80,19 @@ def read_source(source: SecureDataSource, *, mesh: str, secrets: SecretSource) -
 
 def is_self_signed(pair: KeyPair) -> bool:
     """Whether the authority is its own root. Raises BadKeyPair."""
-    first = parse_certificates(pair.cert_pem)[0]
-    if first.subject != first.issuer:
+    return _is_root(parse_certificates(pair.cert_pem)[0])
+
+
+def has_root(pair: KeyPair) -> bool:
+    """Whether a root is among the certificates: Envoy believes in nothing less. Raises BadKeyPair."""
+    return any(map(_is_root, parse_certificates(pair.cert_pem)))
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    if certificate.subject != certificate.issuer:
         return False
     try:
-        first.verify_directly_issued_by(first)
+        certificate.verify_directly_issued_by(certificate)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

@@ -212,6 +212,10 @@ class MeshIdentityUpkeep:
         if not bundled.insecure_allow_self_signed and authorities.is_self_signed(pair):
             message = "self-signed certificates are not allowed"
             raise _Failed(_undone(PROVIDER, "ProviderValidationError", message))
+        if bundled.creates_trust and not authorities.has_root(pair):
+            # Differs from Kuma: ready, and no proxy believes another.
+            message = "the certificate must be followed by those that signed it, up to the root"
+            raise _Failed(_undone(PROVIDER, "ProviderValidationError", message))
         return pair
 
     async def _find_or_make(
