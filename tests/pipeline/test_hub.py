@@ -27,10 +27,11 @@ from kuma.policies.catalogue import POLICIES, REGISTRY
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
 from kuma.resources.codec import to_document
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from tests.pipeline.conftest import Site
-from tests.support.builders import a_dataplane, a_mesh
+from tests.support.builders import a_dataplane, a_mesh, a_resource
 
 DELAY = timedelta(milliseconds=50)
 
@@ -361,3 +362,30 @@ async def test_a_proxy_that_comes_back_gets_requests_all_the_time(proxies: Proxi
     await Stream(proxies).connect("api-1", brings=brought)
 
     assert readiness(proxies) == [True]
+
+
+async def test_a_proxy_that_would_have_no_spiffe_id_is_told_which_label_it_needs(
+    proxies: Proxies,
+) -> None:
+    spec = {"selector": {"dataplane": {}}}
+    await proxies.site.create(a_resource(MESH_IDENTITY, "identity", spec))
+
+    with pytest.raises(ProxyRefused, match="needs a label kuma"):
+        await Stream(proxies).connect("backend-1", brings=a_dataplane())
+
+    labelled = a_dataplane(labels={"kuma.io/workload": "backend"})
+    await Stream(proxies).connect("backend-1", brings=labelled)
+
+
+async def test_an_identity_by_label_ends_streams_whose_token_does_not_prove_it(
+    proxies: Proxies,
+) -> None:
+    stream = Stream(proxies)
+    labelled = a_dataplane(labels={"kuma.io/workload": "backend"})
+    await stream.connect("backend-1", brings=labelled)
+    proxies.allowed.clear()  # as the rule on tokens finds then
+
+    spec = {"selector": {"dataplane": {}}}
+    await proxies.site.create(a_resource(MESH_IDENTITY, "identity", spec))
+
+    assert [each.status for each in stream.refusals] == ["unauthenticated"]

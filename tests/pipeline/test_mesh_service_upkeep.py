@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest_asyncio
 
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.resources.kinds.dataplane import DATAPLANE
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
@@ -203,3 +205,34 @@ async def test_labels_of_others_stay(upkeep: Upkeep) -> None:
 
     changed = await upkeep.until(lambda found: [p.port for p in found.spec.ports] == [9090])
     assert changed.labels["team"] == "shop"
+
+
+async def test_who_answers_by_a_mesh_identity_is_listed_and_makes_tls_ready(site: Site) -> None:
+    await site.writer.put(a_mesh(spec=MODE))
+    spec = {
+        "selector": {"dataplane": {}},
+        "provider": {"type": "Bundled", "bundled": {"autogenerate": {"enabled": True}}},
+    }
+    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}
+    made = await site.writer.put(a_resource(MESH_IDENTITY, "identity", spec))
+    status = MeshIdentityStatus.model_validate(ready)
+    await site.writer.update(replace(made.resource, status=status))
+    upkeep = Upkeep(site)
+    try:
+        await upkeep.put(a_dataplane(labels={"kuma.io/workload": "web"}))
+        found = await upkeep.until(lambda found: found and found.status)
+        assert found.spec.to_json()["identities"] == [
+            {"type": "ServiceTag", "value": "backend"},
+            {"type": "SpiffeID", "value": "spiffe://default.default.mesh.local/workload/web"},
+        ]
+        assert found.status.tls.status == "NotReady"
+
+        issued = {"mTLS": {"issuedBackend": "kri_mid_default_default__identity_"}}
+        await upkeep.put(a_dataplane_insight("backend-1", spec=issued))
+        await upkeep.until(lambda found: found.status.tls.status == "Ready")
+
+        await site.writer.delete(made.resource.key)
+        await upkeep.until(lambda found: found.status.tls.status == "NotReady")
+        assert len(upkeep.find().spec.identities) == 1
+    finally:
+        await upkeep.stop()

@@ -1,16 +1,19 @@
 """Proxies of one class share what they have in common: only the thin layer is their own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from kuma.plan.tls import MutualTls
 from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
 from kuma.resolve.naming import UNIFIED_NAMES
 from kuma.resolve.proxy import resolve_proxy
 from kuma.resolve.view import PlainMeshView
+from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from tests.resolve.test_mesh_services import a_mesh_service
 from tests.resolve.world import a_permission, a_timeout
-from tests.support.builders import a_dataplane, a_mesh
+from tests.support.builders import a_dataplane, a_mesh, a_resource
 
 OWN = {"resolve_proxy", "sender_of", "received_by", "subject_of", "declared_outbounds"}
 
@@ -86,3 +89,40 @@ def test_proxies_that_match_different_policies_do_not_share_them() -> None:
     )
     web, api = resolve_proxy(view, "web-1"), resolve_proxy(view, "api-1")
     assert web.outbounds != api.outbounds
+
+
+def test_proxies_of_one_identity_share_all_but_the_certificate() -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}
+    spec = {
+        "selector": {"dataplane": {}},
+        "provider": {"type": "Bundled", "bundled": {"autogenerate": {"enabled": True}}},
+    }
+    identity = replace(
+        a_resource(MESH_IDENTITY, "identity", spec),
+        status=MeshIdentityStatus.model_validate(ready),
+    )
+    proxies = [
+        a_dataplane(
+            name,
+            service="web",
+            address=f"10.0.0.{last}",
+            outbounds={9001: "api"},
+            labels={"kuma.io/workload": "web", "host": name},
+        )
+        for name, last in (("web-1", 1), ("web-2", 2))
+    ]
+    api = a_dataplane("api-1", service="api", labels={"kuma.io/workload": "api"})
+    view = RememberingView([a_mesh(), identity, *proxies, api], zone="east", placements=PLACEMENTS)
+    first = resolve_proxy(view, "web-1")
+    view.computed.clear()
+
+    second = resolve_proxy(view, "web-2")
+
+    assert set(view.computed) == OWN
+    assert second.destinations is first.destinations
+    tls = first.destinations[0].tls
+    assert isinstance(tls, MutualTls)
+    assert tls.sans == (
+        "spiffe://default.east.mesh.local/workload/api",
+        "spiffe://default/api",
+    )

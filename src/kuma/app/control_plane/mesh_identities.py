@@ -26,7 +26,6 @@ from kuma.identity.secret_source import new_secret
 from kuma.kit.clock import Clock
 from kuma.pipeline.credentials import SPREAD
 from kuma.resolve.workload_identity import NoSpiffeId, trust_domain_of
-from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
 from kuma.resources.errors import AlreadyExists, ResourceError
 from kuma.resources.kinds.conditions import Condition, ConditionStatus
@@ -281,8 +280,7 @@ class MeshIdentityUpkeep:
         self, identity: Identity, trust_domain: str, bundle: CaBundle
     ) -> AnyResource:
         now = self._clock.now()
-        labels = {well_known.DISPLAY_NAME: identity.display_name}
-        meta = ResourceMeta(identity.mesh, identity.name, 0, now, now, labels)
+        meta = ResourceMeta(identity.mesh, identity.name, 0, now, now)
         spec = MeshTrustSpec(trust_domain=trust_domain, ca_bundles=(bundle,))
         put = await self._writer.put(Resource(MESH_TRUST, meta, spec))
         log.info("created a MeshTrust", mesh=identity.mesh, name=identity.name)
