@@ -129,6 +129,8 @@ class ControlPlane:
             "MeshRetry": "meshretries",
             "MeshTLS": "meshtlses",
             "MeshIdentity": "meshidentities",
+            "MeshLoadBalancingStrategy": "meshloadbalancingstrategies",
+            "MeshProxyPatch": "meshproxypatches",
         }
         path = paths.get(document["type"], document["type"].lower() + "s")
         if "mesh" not in document:
