@@ -1,8 +1,12 @@
 """What a proxy says of itself may be anything; what cannot be used is as if it were not said."""
 
+from typing import Any
+
 import pytest
 
+from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_of
+from kuma.plan.machine import LOG_PIPE
 
 
 @pytest.mark.parametrize("port", ["9901", 9901, 9901.0])
@@ -21,3 +25,32 @@ def test_features_are_sorted_and_texts_are_texts() -> None:
         features=("a", "b"), system_ca_path="/ca"
     )
     assert traits_of({"features": "b", "systemCaPath": 1}) == Traits()
+
+
+WORK = {"workdir": "/run/kuma/", "features": [LOG_PIPE]}
+
+
+@pytest.mark.parametrize(
+    ("said", "pipe"),
+    [
+        (WORK, "/run/kuma/kuma-al-web-1-default.sock"),
+        ({**WORK, "workdir": "/" + "x" * 200}, "/" + "x" * 97 + ".sock"),
+        ({**WORK, "features": []}, ""),
+        ({"features": [LOG_PIPE]}, ""),
+    ],
+)
+def test_access_logs_go_to_a_pipe_that_is_read(said: dict[str, Any], pipe: str) -> None:
+    assert traits_of(said).machine(ProxyKey("default", "web-1")).log_pipe == pipe
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ({"dynamicMetadata": {"HOST_IP": "10.0.0.7"}}, "10.0.0.7"),
+        ({"dynamicMetadata": {"HOST_IP": "a name"}}, "127.0.0.1"),
+        ({"dynamicMetadata": "x"}, "127.0.0.1"),
+        ({}, "127.0.0.1"),
+    ],
+)
+def test_collectors_beside_the_proxy_are_at_its_machine(said: dict[str, Any], address: str) -> None:
+    assert traits_of(said).machine(ProxyKey("default", "web-1")).host_ip == address

@@ -151,4 +151,7 @@ def _addresses_of(name: str) -> list[str]:
         raise OSError(str(error)) from error
     ranked = sorted(found, key=lambda each: each[0] is not socket.AF_INET)
     addresses = dict.fromkeys(str(each[4][0]) for each in ranked)
-    return [each for each in addresses if is_ip(each) and not is_unspecified(each)]
+    usable = [each for each in addresses if is_ip(each) and not is_unspecified(each)]
+    if not usable:
+        raise OSError(f"none of its addresses can be connected to: {', '.join(addresses)}")
+    return usable
