@@ -28,6 +28,16 @@ def test_a_released_address_comes_last() -> None:
     assert [pool.allocate(), pool.allocate()] == ["10.0.0.3", "10.0.0.1"]
 
 
+def test_one_that_was_given_back_comes_next() -> None:
+    pool = AddressPool("10.0.0.0/30")
+    pool.allocate()
+    pool.give_back(pool.allocate())
+    assert pool.allocate() == "10.0.0.1"
+
+    pool.give_back("10.0.0.0")
+    assert pool.allocate() == "10.0.0.2"
+
+
 def test_a_full_range_says_so_until_one_is_released() -> None:
     pool = AddressPool("10.0.0.0/31")
     pool.reserve("10.0.0.1")

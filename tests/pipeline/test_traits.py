@@ -7,6 +7,7 @@ import pytest
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.plan.machine import LOG_PIPE
+from kuma.resolve.redirection import Redirection
 
 
 @pytest.mark.parametrize("port", ["9901", 9901, 9901.0])
@@ -54,3 +55,41 @@ def test_access_logs_go_to_a_pipe_that_is_read(said: dict[str, Any], pipe: str) 
 )
 def test_collectors_beside_the_proxy_are_at_its_machine(said: dict[str, Any], address: str) -> None:
     assert traits_of(said).machine(ProxyKey("default", "web-1")).host_ip == address
+
+
+FEATURE = ["feature-transparent-proxy-in-dataplane-metadata"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"transparentProxy": {"redirect": {}}}, None),
+        ({"features": FEATURE}, Redirection(15006, 15001, has_ipv6=True)),
+        (
+            {
+                "features": FEATURE,
+                "transparentProxy": {
+                    "ipFamilyMode": "ipv4",
+                    "redirect": {
+                        "inbound": {"enabled": True, "port": 1.0},
+                        "outbound": {"enabled": True, "port": "2"},
+                    },
+                },
+            },
+            Redirection(1, 2, has_ipv6=False),
+        ),
+        (
+            {
+                "features": FEATURE,
+                "transparentProxy": {
+                    "redirect": {"inbound": {"enabled": False, "port": 1}, "outbound": 5}
+                },
+            },
+            Redirection(0, 0, has_ipv6=True),
+        ),
+    ],
+)
+def test_a_proxy_says_how_it_is_redirected_or_leaves_it_to_its_dataplane(
+    metadata: dict[str, object], expected: Redirection | None
+) -> None:
+    assert traits_of(metadata).redirection == expected

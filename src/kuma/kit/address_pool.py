@@ -42,6 +42,13 @@ class AddressPool:
         if offset is not None:
             self._taken.discard(offset)
 
+    def give_back(self, address: str) -> None:
+        """Release one that nobody has learned of: it may be handed out next."""
+        self.release(address)
+        offset = self._offset(address)
+        if offset is not None and offset + 1 == self._next:
+            self._next = offset
+
     def contains(self, address: str) -> bool:
         """Whether it is an address of the range."""
         return self._offset(address) is not None

@@ -112,9 +112,9 @@ class VipAllocation:
         try:
             await self._writer.update(with_vip(resource, address))
         except (Conflict, NotFound):
-            pool.release(address)
+            pool.give_back(address)
         except ResourceError as error:
-            pool.release(address)
+            pool.give_back(address)
             log.warning("no virtual address written", resource=str(key), reason=str(error))
             return False
         else:
