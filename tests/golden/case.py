@@ -5,7 +5,7 @@ proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
 zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
-machine: {logPipe, hostIp}                  (optional; what the proxy said of its machine)
+machine: {logPipe, hostIp, workDir, metricsCert, metricsKey}                  (optional; what the proxy said of its machine)
 resources: [documents, as REST takes them]
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_snake
 
 from kuma.envoy.finished import Made, Purpose
 from kuma.envoy.print import as_json
@@ -121,8 +122,9 @@ class Case:
             yield from (Made(Purpose.DIRECT_ACCESS, each) for each in found)
 
 
-def _machine(logPipe: str = "", hostIp: str = LOCAL) -> Machine:  # noqa: N803  # as it is written
-    return Machine(log_pipe=logPipe, host_ip=hostIp, system_ca_path=SYSTEM_CA)
+def _machine(**said: str) -> Machine:
+    named = {to_snake(name): text for name, text in said.items()}
+    return Machine(**{"host_ip": LOCAL, "system_ca_path": SYSTEM_CA, **named})
 
 
 def find_cases() -> list[Case]:

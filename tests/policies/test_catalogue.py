@@ -12,7 +12,17 @@ from kuma.resources.kind import Kind
 FOLDERS = sorted(
     path.name for path in Path(kuma.policies.__path__[0]).iterdir() if (path / "model.py").exists()
 )
-ROLES = {"__init__", "model", "validate", "placement", "inbound", "route", "shape", "deprecations"}
+ROLES = {
+    "__init__",
+    "model",
+    "validate",
+    "placement",
+    "inbound",
+    "route",
+    "shape",
+    "deprecations",
+    "told",
+}
 
 
 def test_every_folder_is_in_the_catalogue() -> None:

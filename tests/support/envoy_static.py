@@ -27,6 +27,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig, Secret
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
+    CommonTlsContext,
     DownstreamTlsContext,
     UpstreamTlsContext,
 )
@@ -78,9 +79,7 @@ def add_static(
                 _inline_secrets(message, secrets, apart)
                 _rename_collectors(message, apart)
                 if apart:
-                    _leave_clusters_unchecked(message)
-                if apart:
-                    message.address.socket_address.port_value = 1 + len(static.listeners)
+                    _move_apart(message, 1 + len(static.listeners))
                 message.name = apart + message.name
                 static.listeners.append(message)
             case Cluster():
@@ -94,6 +93,13 @@ def add_static(
     for assignment in assignments.values():  # of clusters that are not among the resources
         name = f"{apart}endpoints of {assignment.cluster_name}"
         static.clusters.add(name=name, type=Cluster.STATIC, load_assignment=assignment)
+
+
+def _move_apart(listener: Listener, number: int) -> None:
+    if listener.address.HasField("pipe"):
+        listener.address.pipe.path = f"/tmp/test-{number}.sock"
+    else:
+        listener.address.socket_address.port_value = number
 
 
 def _inline_endpoints(cluster: Cluster, assignments: dict[str, ClusterLoadAssignment]) -> None:
@@ -112,19 +118,6 @@ def _inline_routes(listener: Listener, routes: Mapping[str, RouteConfiguration])
     for chain in listener.filter_chains:
         for each in chain.filters:
             _edit(each.typed_config, (HttpConnectionManager,), put)
-
-
-def _leave_clusters_unchecked(listener: Listener) -> None:
-    """Routes that stand in a listener do not find clusters under the names that they have here."""
-
-    def leave(manager: Message) -> None:
-        assert isinstance(manager, HttpConnectionManager)
-        if manager.HasField("route_config"):
-            manager.route_config.validate_clusters.value = False
-
-    for chain in listener.filter_chains:
-        for each in chain.filters:
-            _edit(each.typed_config, (HttpConnectionManager,), leave)
 
 
 def _rename_collectors(listener: Listener, apart: str) -> None:
@@ -200,6 +193,7 @@ def _edit_secret_configs(
     def edit(context: Message) -> None:
         assert isinstance(context, _CONTEXTS)
         common = context.common_tls_context
+        _inline_files(common)
         for config in common.tls_certificate_sds_secret_configs:
             of_identity(config)
         if common.HasField("combined_validation_context"):
@@ -208,6 +202,15 @@ def _edit_secret_configs(
     parts = message.filter_chains if isinstance(message, Listener) else [message]
     for part in parts:
         _edit(part.transport_socket.typed_config, _CONTEXTS, edit)
+
+
+def _inline_files(common: CommonTlsContext) -> None:
+    """Those of the proxy's machine are not on this one."""
+    chain, key = a_key_pair()
+    for certificate in common.tls_certificates:
+        if certificate.certificate_chain.filename:
+            certificate.certificate_chain.inline_bytes = chain
+            certificate.private_key.inline_bytes = key.reveal
 
 
 def _edit(packed: Any, kinds: tuple[type[Message], ...], edit: Callable[[Message], None]) -> None:

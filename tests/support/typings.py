@@ -26,7 +26,16 @@ TYPINGS = ROOT / "typings"
 FRESH = ROOT / "typings.new"  # written beside, so that a mypy that runs meanwhile sees all or none
 STAMP = TYPINGS / "made-of.json"
 DISTRIBUTIONS = ("xds-protos", "mypy-protobuf", "protobuf")
-TOPS = ("envoy", "xds", "udpa", "validate", "cel", "google.rpc", "google.api")
+TOPS = (
+    "envoy",
+    "xds",
+    "udpa",
+    "validate",
+    "cel",
+    "google.rpc",
+    "google.api",
+    "opentelemetry.proto",
+)
 WELL_KNOWN = "google/protobuf/"  # types-protobuf has these
 
 

@@ -71,8 +71,6 @@ DATA_PLANE: Mapping[str, str | None] = {
     "dataplane.resilientComponentMaxBackoff": "has no effect: no component restarts by itself",
     "dataplaneRuntime.configDir": "is deprecated, use dataplaneRuntime.workDir",
     "dataplaneRuntime.socketDir": "is deprecated, use dataplaneRuntime.workDir",
-    "dataplaneRuntime.metrics": "is not available yet: metrics of applications",
-    "dataplaneRuntime.dynamicConfiguration": _NOTHING_POLLS,
     "dataplaneRuntime.transparentProxy": "is not available yet: transparent proxying",
     "dataplaneRuntime.spire": "is not available yet: SPIRE",
     "dataplaneRuntime.otelPipeEnabled": "is not available yet: OpenTelemetry",

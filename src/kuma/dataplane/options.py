@@ -89,7 +89,8 @@ class FeatureOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`name` and `mesh` are empty when a definition is given, which has its own."""
+    """`name` and `mesh` are empty when a definition is given, which has its own. `refresh_interval`: how
+    often Envoy is asked where metrics are to be sent."""
 
     name: str = ""
     mesh: str = ""
@@ -103,6 +104,7 @@ class RunOptions:
     readiness_port: int = 9902
     ipv6_enabled: bool = True
     max_memory_bytes: int = 0
+    refresh_interval: timedelta = timedelta(seconds=1)
     metrics_cert_path: str = ""
     metrics_key_path: str = ""
     system_ca_path: str = ""

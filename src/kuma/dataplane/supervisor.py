@@ -20,8 +20,10 @@ from kuma.dataplane.definition import read_definition
 from kuma.dataplane.envoy import Envoy, arguments
 from kuma.dataplane.errors import Refused
 from kuma.dataplane.farewell import Farewell
+from kuma.dataplane.http import Endpoint
 from kuma.dataplane.lifecycle import Lifecycle
 from kuma.dataplane.log import Level, Log
+from kuma.dataplane.metrics.measuring import Measuring
 from kuma.dataplane.options import RunOptions
 from kuma.dataplane.readiness import ReadinessServer
 from kuma.dataplane.request import build_request
@@ -60,8 +62,22 @@ class Supervisor:
                 farewell = self._farewell(client, request, renewal)
                 path = work_dir.write_bootstrap(text)
                 pipe = log_pipe(str(work_dir.path), mesh=request["mesh"], name=request["name"])
-                async with AccessLogs(Path(pipe), self._log):
+                measuring = self._measuring(work_dir.path, request, reply)
+                async with AccessLogs(Path(pipe), self._log), measuring:
                     return await self._supervise(binary, path, reply, signals, farewell=farewell)
+
+    def _measuring(
+        self, work_dir: Path, request: Mapping[str, Any], reply: BootstrapReply
+    ) -> Measuring:
+        return Measuring(
+            work_dir,
+            mesh=request["mesh"],
+            name=request["name"],
+            admin=_admin(reply),
+            address=reply.address or "127.0.0.1",
+            every=self._options.refresh_interval,
+            log=self._log,
+        )
 
     def _farewell(
         self, client: BootstrapClient, request: Mapping[str, Any], renewal: TokenRenewal
@@ -111,9 +127,7 @@ class Supervisor:
         *,
         farewell: Farewell | None,
     ) -> int:
-        if (endpoint := find_admin(reply.bootstrap)) is None:
-            raise Refused("the bootstrap has no admin interface, which draining needs")
-        admin = Admin(endpoint)
+        admin = Admin(_admin(reply))
         async with self._readiness(admin, reply) as readiness:
             args = arguments(self._options.envoy, bootstrap)
             self._log.info("starting Envoy", path=str(binary), bootstrap=str(bootstrap))
@@ -145,3 +159,10 @@ class Supervisor:
             yield server
         finally:
             server.close()
+
+
+def _admin(reply: BootstrapReply) -> Endpoint:
+    """Raises Refused."""
+    if (endpoint := find_admin(reply.bootstrap)) is None:
+        raise Refused("the bootstrap has no admin interface, which draining needs")
+    return endpoint

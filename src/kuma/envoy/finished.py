@@ -24,6 +24,9 @@ class Purpose(StrEnum):
     DIRECT_ACCESS = "direct-access"
     MESH_PASSTHROUGH = "meshpassthrough"
     TRACE = "mesh-trace"
+    PROMETHEUS = "prometheus"
+    OPEN_TELEMETRY = "open-telemetry"
+    DYNAMIC_CONFIG = "dynamic-config"
     ADDED_CLUSTER = "proxy-template-modifications"
     ADDED_LISTENER = "mesh-proxy-patch"
 

@@ -75,6 +75,16 @@ def admin_socket() -> TransportSocket:
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
 
 
+def file_socket(certificate: str, key: str) -> TransportSocket:
+    """Ends TLS with files of the proxy's machine; clients need no certificate."""
+    files = TlsCertificate(
+        certificate_chain=DataSource(filename=certificate), private_key=DataSource(filename=key)
+    )
+    common = CommonTlsContext(tls_params=_parameters(_DEFAULT), tls_certificates=[files])
+    context = DownstreamTlsContext(common_tls_context=common)
+    return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
+
+
 def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> TransportSocket:
     """Begins TLS towards an external service at `host`.
 

@@ -20,7 +20,7 @@ from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, Named, Snapshot, TypeUrl, layered
 from kuma.identity.key_pair import CertificateAuthority
 from kuma.kit.incremental import Engine
-from kuma.kit.slots import EMPTY, Slots
+from kuma.kit.slots import Slots
 from kuma.kit.value import value
 from kuma.pipeline.certificates import Issued, Wanted, certificate_input
 from kuma.pipeline.credentials import (
@@ -51,7 +51,7 @@ from kuma.plan.proxy import (
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import Sender, conf_of, received_by, sender_of
+from kuma.resolve.proxy import Sender, conf_of, own_conf, received_by, sender_of
 from kuma.resolve.proxy_identity import identity
 from kuma.resolve.view import MeshView
 
@@ -124,9 +124,8 @@ class Compiler:
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
         sender = sender_of(view, name, traits.features, traits.redirection)
-        conf = EMPTY if sender is None else sender.conf
         made = self._made_own(view, name, traits, None)
-        own = as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
+        own = as_snapshot(self._resources(view, made, name, traits))
         if sender is None:
             return own
         made = self._made_shared(view, sender, traits.system_ca_path)
@@ -135,12 +134,13 @@ class Compiler:
     def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
         """What policies on Envoy's resources ask for and could not be done."""
         sender = sender_of(view, name, traits.features, traits.redirection)
-        if sender is None or not sender.conf.items:
+        conf = own_conf(view, name, traits.features)
+        if sender is None or not conf.items:
             return ()
         ca_path = traits.system_ca_path
         own = self._made_own(view, name, traits, None)
         made = chain(own, self._made_shared(view, sender, ca_path))
-        finished = [*self._finish(view, sender.conf, made), self._added(view, sender.conf, ca_path)]
+        finished = [*self._finish(view, sender.conf, made), self._added(view, conf, ca_path)]
         return tuple(dict.fromkeys(each for found in finished for each in found.problems))
 
     def authority(self, key: ProxyKey) -> CertificateAuthority:
@@ -155,16 +155,17 @@ class Compiler:
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         issued: Issued | None = self._engine.read(certificate_input(key))
         made = self._made_own(view, key.name, traits, issued)
-        conf = named_conf(conf_of(view, key.name), is_unified(view, traits.features))
-        return as_snapshot(self._resources(view, made, conf, traits.system_ca_path))
+        return as_snapshot(self._resources(view, made, key.name, traits))
 
     def _resources(
-        self, view: MeshView, made: Iterable[Made], conf: Slots, ca_path: str
+        self, view: MeshView, made: Iterable[Made], name: str, traits: Traits
     ) -> Iterator[EnvoyResource]:
         """What is added by policies is the proxy's own, so that it comes over what is shared."""
-        if not conf.items:
+        own = own_conf(view, name, traits.features)
+        if not own.items:
             return (each.resource for each in made)
-        added = (each.resource for each in self._added(view, conf, ca_path).made)
+        added = (each.resource for each in self._added(view, own, traits.system_ca_path).made)
+        conf = named_conf(conf_of(view, name), is_unified(view, traits.features))
         return chain(self._finished(view, made, conf), added)
 
     def _shared(self, view: TrackedView, sender: Sender, ca_path: str) -> Snapshot:

@@ -26,6 +26,8 @@ class Traits:
     redirection: Redirection | None = None
     work_dir: str = ""
     host_ip: str = ""
+    metrics_cert: str = ""
+    metrics_key: str = ""
 
     def machine(self, key: ProxyKey) -> Machine:
         takes_logs = self.work_dir and LOG_PIPE in self.features
@@ -33,6 +35,9 @@ class Traits:
             log_pipe=log_pipe(self.work_dir, mesh=key.mesh, name=key.name) if takes_logs else "",
             host_ip=self.host_ip or LOCAL,
             system_ca_path=self.system_ca_path,
+            work_dir=self.work_dir,
+            metrics_cert=self.metrics_cert,
+            metrics_key=self.metrics_key,
         )
 
 
@@ -52,6 +57,8 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         system_ca_path=_text(metadata, "systemCaPath"),
         work_dir=_text(metadata, "workdir"),
         host_ip=_host_ip(metadata),
+        metrics_cert=_text(metadata, "metricsCertPath"),
+        metrics_key=_text(metadata, "metricsKeyPath"),
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
         redirection=_redirection(metadata, features),
     )

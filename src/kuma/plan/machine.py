@@ -11,14 +11,37 @@ LOG_PIPE = "feature-tcp-accesslog-via-named-pipe"
 class Machine:
     """`log_pipe`: kuma-dp takes the access logs there that go over TCP; empty: it takes none.
     `host_ip`: the machine's own address, where collectors beside the proxy are.
-    `system_ca_path`: its CAs."""
+    `system_ca_path`: its CAs. `work_dir`: where kuma-dp and Envoy have the sockets between them; empty: it
+    has not said. `metrics_cert`, `metrics_key`: files for those who ask for metrics, if it has any."""
 
     log_pipe: str = ""
     host_ip: str = LOCAL
     system_ca_path: str = ""
+    work_dir: str = ""
+    metrics_cert: str = ""
+    metrics_key: str = ""
 
 
 def log_pipe(work_dir: str, *, mesh: str, name: str) -> str:
     """Where kuma-dp takes access logs. Source: Kuma, which cuts the names of all its sockets so that
     they fit in sockaddr_un."""
-    return f"{work_dir.rstrip('/')}/kuma-al-{name}-{mesh}"[:98] + ".sock"
+    return _socket(work_dir, f"kuma-al-{name}-{mesh}")
+
+
+def metrics_socket(work_dir: str, *, mesh: str, name: str) -> str:
+    """Where kuma-dp serves the metrics of Envoy and of the applications."""
+    return _socket(work_dir, f"kuma-mh-{name}-{mesh}")
+
+
+def dynamic_config_socket(work_dir: str) -> str:
+    """Where Envoy serves what the control plane tells kuma-dp."""
+    return _socket(work_dir, "kuma-mesh-metric-config")
+
+
+def collector_socket(work_dir: str, collector: str) -> str:
+    """Where Envoy takes what goes to a collector."""
+    return _socket(work_dir, f"kuma-otel-{collector}")
+
+
+def _socket(work_dir: str, name: str) -> str:
+    return f"{work_dir.rstrip('/')}/{name}"[:98] + ".sock"

@@ -110,6 +110,37 @@ def readiness(*, unified: bool) -> str:
     return UNIFIED_READINESS if unified else READINESS
 
 
+METRICS_HIJACKER = "_kuma:metrics:hijacker"
+DYNAMIC_CONFIG = "_kuma:dynamicconfig"
+
+
+def metrics_listener(backend: str, *, unified: bool) -> str:
+    """Where Prometheus asks for metrics."""
+    if unified:
+        return f"system_meshmetric_prometheus_{system_part(backend)}"
+    return f"_kuma:metrics:prometheus:{backend}"
+
+
+def metrics_cluster(backend: str, *, unified: bool) -> str:
+    return metrics_listener(backend, unified=True) if unified else METRICS_HIJACKER
+
+
+def metrics_collector(backend: str, *, unified: bool) -> str:
+    """The listener, and the cluster, of what is pushed to a collector."""
+    if unified:
+        return f"system_meshmetric_otel_{system_part(backend)}"
+    return f"_kuma:metrics:opentelemetry:{backend}"
+
+
+def dynamic_config(*, unified: bool) -> str:
+    return "system_dynamicconfig" if unified else DYNAMIC_CONFIG
+
+
+def system_part(name: str) -> str:
+    """As a part of a unified name: what may not stand in one becomes a hyphen."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name).strip("-")
+
+
 def ads_cluster(*, unified: bool) -> str:
     return "system_ads" if unified else "ads_cluster"
 

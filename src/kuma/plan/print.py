@@ -74,7 +74,11 @@ def _fields_of(part: Any) -> dict[str, Any]:
 
 def _field_value(field: Field[Any], of: Any) -> Any:
     """Tags are a map to people, although a tuple of pairs here."""
-    return dict(of) if field.name in {"tags", "client_tags"} and of is not None else as_plain(of)
+    return (
+        dict(of)
+        if field.name in {"tags", "client_tags", "labels"} and of is not None
+        else as_plain(of)
+    )
 
 
 def _default(field: Field[Any]) -> Any:

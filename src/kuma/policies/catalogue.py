@@ -9,6 +9,7 @@ from kuma.policies import (
     meshhealthcheck,
     meshhttproute,
     meshloadbalancingstrategy,
+    meshmetric,
     meshpassthrough,
     meshproxypatch,
     meshratelimit,
@@ -38,6 +39,7 @@ POLICIES: tuple[Kind[Any], ...] = (
     meshhealthcheck.KIND,
     meshcircuitbreaker.KIND,
     meshretry.KIND,
+    meshmetric.KIND,
     meshproxypatch.KIND,
 )
 

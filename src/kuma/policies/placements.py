@@ -8,6 +8,7 @@ from kuma.policies.meshfaultinjection.placement import PLACEMENT as FAULT_INJECT
 from kuma.policies.meshhealthcheck.placement import PLACEMENT as HEALTH_CHECK
 from kuma.policies.meshhttproute.placement import PLACEMENT as HTTP_ROUTE
 from kuma.policies.meshloadbalancingstrategy.placement import PLACEMENT as LOAD_BALANCING
+from kuma.policies.meshmetric.placement import PLACEMENT as METRIC
 from kuma.policies.meshpassthrough.placement import PLACEMENT as PASSTHROUGH
 from kuma.policies.meshproxypatch.placement import PLACEMENT as PROXY_PATCH
 from kuma.policies.meshratelimit.placement import PLACEMENT as RATE_LIMIT
@@ -34,5 +35,6 @@ PLACEMENTS: tuple[Placement, ...] = (
     HEALTH_CHECK,
     CIRCUIT_BREAKER,
     RETRY,
+    METRIC,
     PROXY_PATCH,
 )

@@ -9,6 +9,7 @@ from kuma.policies.meshcircuitbreaker.shape import SHAPER as CIRCUIT_BREAKER
 from kuma.policies.meshfaultinjection.shape import SHAPER as FAULT_INJECTION
 from kuma.policies.meshhealthcheck.shape import SHAPER as HEALTH_CHECK
 from kuma.policies.meshloadbalancingstrategy.shape import SHAPER as LOAD_BALANCING
+from kuma.policies.meshmetric.shape import SHAPER as METRIC
 from kuma.policies.meshpassthrough.shape import SHAPER as PASSTHROUGH
 from kuma.policies.meshproxypatch.shape import SHAPER as PROXY_PATCH
 from kuma.policies.meshratelimit.shape import SHAPER as RATE_LIMIT
@@ -29,5 +30,6 @@ SHAPERS: tuple[Shaper, ...] = (
     HEALTH_CHECK,
     CIRCUIT_BREAKER,
     RETRY,
+    METRIC,
     PROXY_PATCH,
 )

@@ -114,6 +114,10 @@ def named_conf(conf: Slots, unified: bool) -> Slots:
     return conf.put(replace(conf.get(Collectors) or Collectors(), is_unified=True))
 
 
+def named_tls(view: MeshView, tls: InboundTls | None, unified: bool) -> InboundTls | None:
+    return _with_secrets(view, tls) if unified else tls
+
+
 def named_identity(view: MeshView, identity: Identity | None, unified: bool) -> Identity | None:
     return _with_secrets(view, identity) if unified else identity
 

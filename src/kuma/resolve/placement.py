@@ -10,6 +10,7 @@ from typing import Any
 
 from kuma.kit.value import value
 from kuma.plan.endpoint import Preference
+from kuma.plan.measured import Measured
 from kuma.plan.origin import Origin
 from kuma.plan.reporter import Reporter
 from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
@@ -107,7 +108,7 @@ class Placement:
     inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
     `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
     proxy also has to say who it is, and then shares only with those that say the same;
-    `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh.
+    `on_measured` where all of it is the proxy's own; `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh.
     `on_outside`: what is said of calls to all services holds for that, too. `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
@@ -123,6 +124,7 @@ class Placement:
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
+    on_measured: Callable[[Rule, Measured], tuple[object, ...]] | None = None
     on_passthrough: Callable[[Rule], object] | None = None
     on_outside: bool = False
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
@@ -142,5 +144,5 @@ class Placement:
     @property
     def is_about_proxies(self) -> bool:
         """Whether the kind has one `default`, about the proxy as a whole."""
-        ways = (self.on_proxy, self.on_reporter, self.on_passthrough)
+        ways = (self.on_proxy, self.on_reporter, self.on_measured, self.on_passthrough)
         return any(way is not None for way in ways)

@@ -21,6 +21,7 @@ from kuma.resolve.implied import Reach, implied_outbounds, reach_of
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
+from kuma.resolve.measured import measured_of
 from kuma.resolve.naming import (
     is_unified,
     named_conf,
@@ -102,7 +103,7 @@ def resolve_proxy(
         admin=None,
         identity=named_identity(view, identity(view, name), sender.unified),
         passthrough=passthrough(view),
-        conf=sender.conf,
+        conf=own_conf(view, name, features),
         diagnostics=_distinct(
             (
                 *declared.diagnostics,
@@ -167,24 +168,35 @@ def proxy_conf(view: MeshView, subject: Subject) -> Slots:
 
 @derived
 def reporting_rules(view: MeshView, subject: Subject) -> tuple[tuple[str, Rule], ...]:
-    """What policies say of how the proxy reports its traffic, by kind."""
+    """What policies say of how the proxy reports its traffic, and is measured, by kind."""
     found = (
         (each.name, proxy_rule(view, each.name, matched_policies(view, each.name, subject).names))
         for each in view.placements
-        if each.on_reporter is not None
+        if each.on_reporter is not None or each.on_measured is not None
     )
     return tuple((kind, rule) for kind, rule in found if rule is not None)
 
 
+def own_conf(view: MeshView, name: str, features: tuple[str, ...]) -> Slots:
+    """Everything that policies say of the Dataplane `name` as a whole, also what it shares with none."""
+    subject, slots = subject_of(view, name), conf_of(view, name)
+    for kind, rule in () if subject is None else reporting_rules(view, subject):
+        place = placement_of(view, kind).on_measured
+        measured = None if place is None else measured_of(view, name, features)
+        for conf in () if place is None or measured is None else place(rule, measured):
+            slots = slots.put(conf)
+    return named_conf(with_collectors(view, slots), is_unified(view, features))
+
+
 def conf_of(view: MeshView, name: str) -> Slots:
-    """Everything that policies say of the Dataplane `name` as a whole."""
+    """What policies say of the Dataplane `name` as a whole and, maybe, of others alike."""
     subject = subject_of(view, name)
     if subject is None:
         return EMPTY
     slots = proxy_conf(view, subject)
     for kind, rule in reporting_rules(view, subject):
-        place, reporter = placement_of(view, kind).on_reporter, reporter_of(view, name)
-        for conf in () if place is None else place(rule, reporter):
+        place = placement_of(view, kind).on_reporter
+        for conf in () if place is None else place(rule, reporter_of(view, name)):
             slots = slots.put(conf)
     return with_collectors(view, slots)
 

@@ -21,6 +21,7 @@ _POSITIVE = (
     "dataplane.drainTime",
     "controlPlane.retry.backoff",
     "controlPlane.retry.maxDuration",
+    "dataplaneRuntime.dynamicConfiguration.refreshInterval",
 )
 
 
@@ -46,6 +47,7 @@ def build_options(values: Values, *, host_ip: str, log: Log) -> RunOptions:
         readiness_port=values["dataplane.readinessPort"],
         ipv6_enabled=values["dataplaneRuntime.IPv6Enabled"],
         max_memory_bytes=values["dataplaneRuntime.resources.maxMemoryBytes"],
+        refresh_interval=values["dataplaneRuntime.dynamicConfiguration.refreshInterval"],
         metrics_cert_path=values["dataplaneRuntime.metrics.metricsCertPath"],
         metrics_key_path=values["dataplaneRuntime.metrics.metricsKeyPath"],
         system_ca_path=values["dataplaneRuntime.systemCaPath"],

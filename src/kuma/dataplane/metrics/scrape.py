@@ -1,0 +1,85 @@
+"""Asks Envoy and the applications for their metrics, all at the same time.
+
+Who cannot be asked, or says what is no metric, is left out, and the others' are there.
+"""
+
+import asyncio
+
+from kuma.dataplane.http import BadAnswer, Endpoint, Response, Tcp, exchange
+from kuma.dataplane.log import Log
+from kuma.dataplane.log_sink import Told
+from kuma.dataplane.metrics.exposition import (
+    ACCEPT,
+    OPEN_METRICS,
+    Families,
+    Malformed,
+    merge,
+    parse,
+)
+from kuma.dataplane.metrics.wanted import Application, Wanted
+
+_STATS = "/stats?format=prometheus&text_readouts"
+_ENVOY = "envoy"
+
+
+class Scraper:
+    """`admin` is Envoy's, `address` that of applications which do not say theirs."""
+
+    def __init__(self, admin: Endpoint, address: str, log: Log) -> None:
+        self._admin = admin
+        self._address = address
+        self._log = log
+        self._failed: dict[str, Told] = {}
+        self._left_out = Told(log, "metrics were left out that several applications have alike")
+
+    async def scrape(self, wanted: Wanted, *, seconds: float) -> Families:
+        """Those of the proxy first, then in the order of the applications."""
+        own = self._ask(_ENVOY, self._admin, _stats_path(wanted), seconds)
+        others = (self._ask_application(each, seconds) for each in wanted.applications)
+        stats, *applications = await asyncio.gather(own, *others)
+        made, left_out = merge((_selected(stats, wanted), *applications))
+        if left_out:
+            self._left_out.once_more(left_out)
+        return made
+
+    async def _ask_application(self, application: Application, seconds: float) -> Families:
+        endpoint = Tcp(application.address or self._address, application.port)
+        name = application.name or endpoint.authority
+        return await self._ask(name, endpoint, application.path, seconds)
+
+    async def _ask(self, name: str, endpoint: Endpoint, path: str, seconds: float) -> Families:
+        headers = {"Accept": ACCEPT, "User-Agent": "kuma-dp"}
+        try:
+            answer = await exchange(endpoint, "GET", path, headers=headers, seconds=seconds)
+            return _parsed(answer)
+        except (OSError, TimeoutError, BadAnswer, Malformed) as error:
+            reason = str(error) or type(error).__name__
+            text = "metrics could not be had"
+            told = self._failed.setdefault(name, Told(self._log, text, of=name, error=reason))
+            told.once_more()
+            return {}
+
+
+def _stats_path(wanted: Wanted) -> str:
+    return _STATS if wanted.include_unused else f"{_STATS}&usedonly"
+
+
+def _parsed(answer: Response) -> Families:
+    if answer.status != 200:
+        raise BadAnswer(f"the answer is {answer.status}")
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        return parse(answer.body.decode(), is_open=kind == OPEN_METRICS)
+    except UnicodeDecodeError as error:
+        raise Malformed("the answer is no text") from error
+
+
+def _selected(stats: Families, wanted: Wanted) -> Families:
+    selection = wanted.selection
+    made: Families = {}
+    for name, family in stats.items():
+        if selection.has(name):
+            family.samples = [each for each in family.samples if selection.has_series(each.labels)]
+            if family.samples:
+                made[name] = family
+    return made
