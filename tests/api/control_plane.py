@@ -53,6 +53,9 @@ class SketchedInspector:
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
         return {"asked": "policies", "mesh": mesh, "name": name}
 
+    def attached_rules(self, mesh: str, name: str) -> dict[str, Any]:
+        return {"asked": "attached rules", "mesh": mesh, "name": name}
+
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
         return {"asked": "layout", "name": name, **self.parts}
 

@@ -36,6 +36,7 @@ async def inspected(control_plane: ControlPlane) -> ControlPlane:
     [
         ("_rules", {"asked": "rules", "mesh": "default", "name": "dp-1"}),
         ("policies", {"asked": "policies", "mesh": "default", "name": "dp-1"}),
+        ("rules", {"asked": "attached rules", "mesh": "default", "name": "dp-1"}),
         ("_config", {"asked": "config", "shadow": False, "diff": False}),
         (
             "_config?shadow=true&include=diff",

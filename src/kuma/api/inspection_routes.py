@@ -51,6 +51,7 @@ class InspectionRoutes:
         yield self._get("_rules", self.rules, "The policies in force, merged", answers("Rules"))
         yield self._get("_config", self.config, "The configuration of the proxy", config)
         yield self._get("policies", self.policies, "The policies attached", {}, is_listed=False)
+        yield self._get("rules", self.attached_rules, "The rules attached", {}, is_listed=False)
         for kind in self._deps.registry.policies():
             yield from self._selected(kind)
         yield from self._selected(MESH_SERVICE, older="_dataplanes")
@@ -79,6 +80,10 @@ class InspectionRoutes:
     async def policies(self, request: Request) -> Response:
         mesh, name = self._dataplane(request, title="Could not get MatchedPolicies")
         return json_answer(self._inspector.policies(mesh, name))
+
+    async def attached_rules(self, request: Request) -> Response:
+        mesh, name = self._dataplane(request, title="Could not get MatchedPolicies")
+        return json_answer(self._inspector.attached_rules(mesh, name))
 
     async def envoy_admin(self, request: Request) -> Response:
         what = request.path_params["type"]

@@ -41,6 +41,9 @@ class Inspector(Protocol):
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
         """The answer of `dataplanes/{name}/policies`: what is attached to what."""
 
+    def attached_rules(self, mesh: str, name: str) -> dict[str, Any]:
+        """The answer of `dataplanes/{name}/rules`, the older form of `_rules`."""
+
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
         """The answer of `_layout`."""
 

@@ -18,6 +18,7 @@ from kuma.pipeline.view import TrackedView
 from kuma.plan.failure import Failure
 from kuma.plan.machine import Machine
 from kuma.resolve import explain_parts
+from kuma.resolve.attached_rules import attached_rules
 from kuma.resolve.explain import attached_policies, explain_rules, is_selected
 from kuma.resolve.match import matches_tags
 from kuma.resolve.placement import Placement
@@ -90,6 +91,10 @@ class Inspection:
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
         self._dataplane(mesh, name)
         return attached_policies(self._view_of(mesh), name)
+
+    def attached_rules(self, mesh: str, name: str) -> dict[str, Any]:
+        self._dataplane(mesh, name)
+        return attached_rules(self._view_of(mesh), name)
 
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
         self._dataplane(mesh, name)

@@ -9,6 +9,7 @@ import re
 from ipaddress import IPv6Address, ip_address
 
 from kuma.plan.tags import Tags
+from kuma.resources.labels import SERVICE_TAG
 
 ADMIN = "kuma:envoy:admin"
 ADMIN_IDENTITY = "admin_cert:secret"
@@ -59,11 +60,11 @@ def outbound_route(service: str) -> str:
 
 
 def destination(service: str, tags: Tags = (), *, of_mesh: str = "") -> str:
-    """The cluster of a service; with a subset of tags, `<service>-<16 hex digits>`. `of_mesh` is
+    """The cluster of a service; with a subset of tags, `<service>-<16 hex digits>` of all tags. `of_mesh` is
     given only for a mesh other than the proxy's own."""
     name = service
     if tags:
-        text = "".join(f"{key}{tag}" for key, tag in sorted(tags))
+        text = "".join(f"{key}{tag}" for key, tag in sorted((*tags, (SERVICE_TAG, service))))
         name = f"{service}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return f"{name}_{of_mesh}" if of_mesh else name
 
