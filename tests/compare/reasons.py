@@ -47,6 +47,7 @@ _REFUSALS = {
     "unknown field": "fields that do not exist are refused",
     "is not supported by this version": "what does not exist yet is refused",
     "native Envoy resource is not valid": "fields that Envoy does not have are refused",
+    "names are not supported yet": "what does not exist yet is refused",
     "is already used by": "two listeners at one address and port are refused",
     "must be a regular expression, and is empty": "what Envoy would refuse is refused",
     "must be a valid name of a header": "what Envoy would refuse is refused",
@@ -146,11 +147,19 @@ def _is_zone_alone(tags: Json) -> bool:
 
 
 def rules(body: Json) -> Json:
-    """Without the warnings: here they tell of settings without effect, too."""
+    """Without the warnings: here they tell of settings without effect, too. Rules for resources of
+    one name come in any order there."""
     kept = [
         {key: each for key, each in rule.items() if key != "warnings"} for rule in body["rules"]
     ]
+    for rule in kept:
+        rule["toResourceRules"] = sorted(rule["toResourceRules"], key=_resource_key)
     return timeless({**body, "rules": kept})
+
+
+def _resource_key(rule: Json) -> list[str]:
+    meta = rule["resourceMeta"]
+    return [meta["name"], meta["type"], rule["resourceSectionName"]]
 
 
 def routes(body: Json) -> Json:

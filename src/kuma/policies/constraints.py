@@ -40,10 +40,7 @@ _NOT_IN_HEADERS = re.compile(r"[\0\r\n]")
 
 
 def is_system_policy(resource: AnyResource) -> bool:
-    """Whether it is written by the mesh's operator; only those may target gateways and routes.
-    Other roles come from the Kubernetes namespace that a policy lives in."""
-    if well_known.K8S_NAMESPACE not in resource.labels:
-        return True
+    """Whether it is written by the mesh's operator; only those may target gateways and routes."""
     return resource.labels.get(well_known.POLICY_ROLE, "system") == "system"
 
 

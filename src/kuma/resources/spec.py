@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from kuma.kit.durations import format_duration, parse_duration
 from kuma.resources.violation import MOST, Violation, join_path
@@ -211,7 +211,7 @@ def read_strictly(
 ) -> tuple[Any, tuple[Violation, ...]]:
     """What pydantic takes and Kuma's schemas do not: null, and texts and numbers for a boolean.
 
-    Null stands for the default of a field that has one, so it is left out of what is given back.
+    Null stands for the default of a simple field that has one, so it is left out of what is given back.
     """
     found: list[Violation] = []
     return _read_strictly([model], raw, root, found), tuple(found)
@@ -231,7 +231,7 @@ def _read_strictly(
             continue
         inner, value = join_path(path, field), kept[field]
         if value is None and not _mentions(info.annotation, Json):
-            if info.default in {None, PydanticUndefined}:
+            if not isinstance(info.default, str | int):
                 found.append(Violation(inner, "must not be null"))
             else:
                 del kept[field]

@@ -173,7 +173,7 @@ class ProxyPatchConf(SpecModel):
 class MeshProxyPatchSpec(SpecModel):
     target_ref: TargetRef | None = None
     """The proxies that the policy configures. Left out: all of the mesh."""
-    default: ProxyPatchConf = ProxyPatchConf()
+    default: ProxyPatchConf
     """What to change."""
 
 

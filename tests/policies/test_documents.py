@@ -1,4 +1,4 @@
-"""Where a document of a policy may hold null."""
+"""What documents of policies may hold, whatever the kind: nulls, targets by role."""
 
 import pytest
 
@@ -31,3 +31,15 @@ def test_what_may_be_any_json_may_be_null() -> None:
     spec = {"default": {"appendModifications": [modification]}}
     document = {"type": "MeshProxyPatch", "mesh": "default", "name": "p", "spec": spec}
     assert parse_document(REGISTRY, document).name == "p"
+
+
+def test_only_policies_of_the_role_system_may_be_about_a_route() -> None:
+    target = {"kind": "MeshHTTPRoute", "name": "r"}
+    spec = {
+        "targetRef": target,
+        "to": [{"targetRef": {"kind": "Mesh"}, "default": {"tcp": {"maxConnectAttempt": 1}}}],
+    }
+    document = {"type": "MeshRetry", "mesh": "default", "name": "p", "spec": spec}
+    assert parse_document(REGISTRY, document).name == "p"
+    with pytest.raises(InvalidResource, match="value 'MeshHTTPRoute' is not supported"):
+        parse_document(REGISTRY, {**document, "labels": {"kuma.io/policy-role": "workload-owner"}})
