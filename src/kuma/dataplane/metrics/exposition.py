@@ -21,9 +21,11 @@ _KINDS = {
 }
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 _OPEN_PARTS = {"counter": ("_total",), "info": ("_info",)}
+_TEXT = r'"(?:[^"\\]++|\\.)*+"'
+_PAIR = rf"[ \t]*+(?:[a-zA-Z_][a-zA-Z0-9_]*+|{_TEXT})[ \t]*+=[ \t]*+{_TEXT}[ \t]*+"
 _SAMPLE = re.compile(
     r"([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+"
-    r'(?:\{((?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+)\})?'
+    rf"(?:\{{((?:{_PAIR}(?:,{_PAIR})*+,?+)?+)[ \t]*+\}})?"
     r"[ \t]*+([^\s#]++)(?:[ \t]++([^\s#]++))?(?:[ \t]++#.*)?"
 )
 _QUOTED = re.compile(r'\{[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*,?')
