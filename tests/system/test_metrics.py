@@ -329,3 +329,38 @@ async def test_a_collector_may_be_a_resource(mesh: Mesh) -> None:
         finally:
             await mesh.cp.rest.delete(BACKENDS)
     assert "envoy_server_live" in metrics_of(told)
+
+
+async def test_a_collector_may_be_reached_over_http(mesh: Mesh) -> None:
+    told: list[tuple[str, ExportMetricsServiceRequest]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            lines = head.decode().lower().split("\r\n")
+            [length] = [each.split(": ")[1] for each in lines if each.startswith("content-length")]
+            body = await reader.readexactly(int(length))
+            told.append((lines[0], ExportMetricsServiceRequest.FromString(body)))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+
+    def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer))
+        task.add_done_callback(lambda done: (done.exception(), writer.close()))
+
+    server = await asyncio.start_server(ignore, HOST, 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        document = {"type": "MeshOpenTelemetryBackend", "mesh": "default", "name": "under-test"}
+        spec = {"protocol": "http", "endpoint": {"address": HOST, "port": port, "path": "/otlp"}}
+        body = {**document, "labels": {"team": "x"}, "spec": spec}
+        assert (await mesh.cp.rest.put(BACKENDS, json=body)).is_success
+        ref = {"kind": "MeshOpenTelemetryBackend", "labels": {"team": "x"}}
+        to = {"backendRef": ref, "refreshInterval": "1s"}
+        conf = {"backends": [{"type": "OpenTelemetry", "openTelemetry": to}]}
+        try:
+            async with measured(mesh, conf):
+                await until(lambda: asyncio.sleep(0.05, told), bool)
+        finally:
+            await mesh.cp.rest.delete(BACKENDS)
+    assert told[0][0] == "post /otlp/v1/metrics http/1.1"
+    assert "envoy_server_live" in metrics_of([request for _, request in told])
