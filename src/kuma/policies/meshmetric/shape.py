@@ -82,26 +82,35 @@ class MetricShaper(Shaper):
         made: dict[str, Made] = {}
         problems: list[Diagnostic] = []
         pushed = list(_pushed(metrics, conf.get(Collectors) or Collectors()))
-        served = False
+        served: set[str] = set()
         for index, backend in enumerate(metrics.conf.backends or ()):
             if backend.prometheus is None or backend.type != "Prometheus":
                 continue
-            if (problem := _problem(backend.prometheus, metrics.measured)) is not None:
+            problem = _problem(backend.prometheus, metrics.measured, served)
+            if problem is not None:
                 where = f"spec.default.backends[{index}].prometheus.{problem[0]}"
                 problems.append(Diagnostic(metrics.origin, where, problem[1]))
                 continue
-            served = True
+            served.add(_listener_name(backend.prometheus, metrics.measured))
             for one in _serve(backend.prometheus, metrics.measured):
                 made[f"{one.resource.type_url}{one.resource.name}"] = one
         found = [*made.values(), *(one for each in pushed for one in _push(each, metrics))]
         if found:
-            found.append(_dynamic_config(metrics, pushed, served=served))
+            found.append(_dynamic_config(metrics, pushed, served=bool(served)))
         return Finished(tuple(found), tuple(problems))
 
 
-def _problem(backend: PrometheusBackend, measured: Measured) -> tuple[str, str] | None:
-    """Why it cannot be served, with the field."""
+def _listener_name(backend: PrometheusBackend, measured: Measured) -> str:
+    return names.metrics_listener(backend.name, unified=measured.is_unified)
+
+
+def _problem(
+    backend: PrometheusBackend, measured: Measured, served: set[str]
+) -> tuple[str, str] | None:
+    """Why it cannot be served, with the field. `served`: listeners that there are."""
     proxy = f'of Dataplane "{measured.name}"'
+    if _listener_name(backend, measured) in served:
+        return "clientId", f"metrics {proxy} are not served: another backend has that name in Envoy"
     if backend.port in measured.taken:
         return "port", f"{backend.port} {proxy} is in use: its metrics are not served"
     files = measured.machine
@@ -127,7 +136,7 @@ def _serve(backend: PrometheusBackend, measured: Measured) -> Iterator[Made]:
         route=RouteAction(cluster=cluster, prefix_rewrite=PATH),
     )
     listener = _listener(
-        names.metrics_listener(backend.name, unified=unified),
+        _listener_name(backend, measured),
         socket_address(measured.address, backend.port),
         [route],
         unified=unified,
