@@ -130,7 +130,6 @@ def test_the_first_of_series_alike_counts() -> None:
             {"envoy_cluster_upstream_rq"},
         ),
     ],
-    ids=str,
 )
 def test_profiles_choose_families(profiles: dict[str, object], chosen: set[str]) -> None:
     if "include" in profiles:
