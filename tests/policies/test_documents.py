@@ -43,3 +43,11 @@ def test_only_policies_of_the_role_system_may_be_about_a_route() -> None:
     assert parse_document(REGISTRY, document).name == "p"
     with pytest.raises(InvalidResource, match="value 'MeshHTTPRoute' is not supported"):
         parse_document(REGISTRY, {**document, "labels": {"kuma.io/policy-role": "workload-owner"}})
+
+
+def test_a_boolean_is_no_number() -> None:
+    match = {"type": "Domain", "value": "example.com", "port": True}
+    spec = {"default": {"appendMatch": [match]}}
+    document = {"type": "MeshPassthrough", "mesh": "default", "name": "p", "spec": spec}
+    with pytest.raises(InvalidResource, match="must be an integer"):
+        parse_document(REGISTRY, document)

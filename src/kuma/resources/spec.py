@@ -209,7 +209,7 @@ def parse_spec(
 def read_strictly(
     model: type[BaseModel], raw: Any, *, root: str
 ) -> tuple[Any, tuple[Violation, ...]]:
-    """What pydantic takes and Kuma's schemas do not: null, and texts and numbers for a boolean.
+    """What pydantic takes and Kuma's schemas do not: null, and booleans and numbers for each other.
 
     Null stands for the default of a simple field that has one, so it is left out of what is given back.
     """
@@ -237,6 +237,8 @@ def _read_strictly(
                 del kept[field]
         elif not isinstance(value, bool) and _mentions(info.annotation, bool):
             found.append(Violation(inner, "must be true or false"))
+        elif isinstance(value, bool) and _mentions(info.annotation, int):
+            found.append(Violation(inner, "must be an integer"))
         else:
             kept[field] = _read_strictly(_models_in(info.annotation), value, inner, found)
     return kept
