@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from kuma.app.control_plane.runtime import ControlPlane
 from kuma.config.load import load_control_plane
 from kuma.envoy.snapshot import TypeUrl
+from kuma.pipeline.insights import PAUSE
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.codec import parse_document
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT
@@ -49,12 +51,13 @@ class Watched(Swarm):
 
 @dataclass
 class Running:
-    """A control plane, and a swarm on it that is configured and quiet."""
+    """A control plane, and a swarm on it that is configured and quiet, which took so many seconds."""
 
     plane: ControlPlane
     rest: httpx.AsyncClient
     swarm: Watched
     writes: Counter[str] = field(default_factory=Counter)
+    took: float = 0.0
 
     async def put(self, document: Mapping[str, Any]) -> None:
         answer = await self.rest.put(Paths.path(document), json=document)
@@ -112,9 +115,11 @@ async def running(
             await made.put(document)
         for service in range(SHAPE.services):
             await made.put(SHAPE.mover(service, 0))
+        started = monotonic()
         swarm.connect(0, SHAPE.proxies)
         assert await swarm.until_configured(SHAPE.proxies, 15), swarm.counters.reasons
         await made.settled()
+        made.took = monotonic() - started
         swarm.got.clear()
         yield made
         swarm.close()
@@ -222,4 +227,6 @@ async def test_a_burst_of_changes_is_sent_as_few(running: Running) -> None:
 async def test_many_proxies_that_connect_at_once_are_written_a_few_times_each(
     running: Running,
 ) -> None:
-    assert running.writes[DATAPLANE_INSIGHT.name] <= 6 * SHAPE.proxies
+    """However slow the machine is: what happens within a second is written as one."""
+    seconds = running.took / PAUSE
+    assert running.writes[DATAPLANE_INSIGHT.name] <= (5 + seconds) * SHAPE.proxies
