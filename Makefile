@@ -18,7 +18,7 @@ demo: $(VENV)/.runtime        ## a mesh on this machine, until Ctrl-C
 	$(BIN)/kumactl demo
 
 test: $(VENV)/.dev            ## the whole suite: real Envoy, real PostgreSQL
-	$(BIN)/pytest -n auto --dist loadgroup -q
+	$(BIN)/pytest -n auto --dist loadfile -q
 
 typings: $(VENV)/.dev         ## type stubs of Envoy's API for mypy, from its descriptors
 	$(BIN)/python tests/support/typings.py

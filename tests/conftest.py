@@ -6,5 +6,7 @@ from tests.support.postgres import outage, postgres
 
 __all__ = ["outage", "postgres"]
 
-settings.register_profile("long", max_examples=5_000)
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+settings.register_profile("long", max_examples=5_000, deadline=None)
 """pytest --hypothesis-profile=long tests/kit tests/pipeline tests/xds"""

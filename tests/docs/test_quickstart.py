@@ -124,7 +124,6 @@ def of_group(group: int) -> Iterator[str]:
 
 
 @pytest.mark.system
-@pytest.mark.xdist_group("quickstart")
 async def test_quickstart_works_word_for_word(tmp_path: Path) -> None:
     assert shutil.which("curl"), "the quickstart needs curl"
     steps = parse_steps(PAGE.read_text(encoding="utf-8"))

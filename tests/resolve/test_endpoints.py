@@ -152,7 +152,9 @@ def test_what_an_external_service_lacks_is_told() -> None:
         ("clientKey", "another", "is not the key of the client certificate"),
     ],
 )
-def test_what_envoy_would_not_read_is_told_and_left_out(field: str, pem: str, message: str) -> None:
+def test_what_envoy_would_not_read_is_told_and_nobody_is_called_without(
+    field: str, pem: str, message: str
+) -> None:
     cert, key = (each.decode() for each in (a_key_pair()[0], a_key_pair()[1].reveal))
     if pem == "another":
         pem = another_key()
@@ -164,6 +166,7 @@ def test_what_envoy_would_not_read_is_told_and_left_out(field: str, pem: str, me
     assert isinstance(found, ExternalTls)
     assert (found.ca is None) is (field == "caCert")
     assert (found.client_cert is None) is (found.client_key is None) is (field != "caCert")
+    assert [each.endpoints for each in plan.destinations] == [Resolved(())]
 
 
 def another_key() -> str:

@@ -103,12 +103,13 @@ def test_the_mode_decides_what_is_verified(mode: str, expected: ExternalTls) -> 
     assert tls_of(verification) == expected
 
 
-def test_a_secret_that_is_missing_is_told_and_nothing_is_skipped() -> None:
+def test_a_secret_that_is_missing_is_told_and_nobody_is_called_without() -> None:
     tls = {"enabled": True, "verification": {"caCert": {"secret": "nothing"}}}
     plan = plan_of("client", CLIENT, a_service(tls=tls))
 
     assert messages(plan) == ['there is no secret "nothing"']
     assert plan.destinations[0].tls == ExternalTls("")
+    assert plan.destinations[0].endpoints == Resolved(())
 
 
 def test_without_endpoints_there_is_a_destination_that_refuses() -> None:

@@ -15,11 +15,10 @@ from tests.support.mesh import Backend, ControlPlane, Sidecar, a_backend, a_cont
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here runs real processes; one worker runs a module, whose mesh its tests share."""
+    """Everything here runs real processes."""
     for item in items:
         if "/system/" in str(item.path):
             item.add_marker(pytest.mark.system)
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @dataclass

@@ -11,11 +11,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.api.certificates import Authority
 from tests.support.mesh import HOST, ControlPlane, a_backend, a_control_plane, until
 from tests.support.processes import Process, accepts, free_ports, outcome, run, running
 from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
-from tests.system.test_protocols import external, server_context
+from tests.system.test_protocols import external
 from tests.system.test_restart import dataplane, is_online, overview
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -198,45 +197,44 @@ def a_route(value: str) -> dict[str, Any]:
 
 
 async def test_what_envoy_rejects_changes_nothing_until_it_is_corrected(mesh: Mesh) -> None:
-    """The content of a secret is not looked at before Envoy does: here it should be certificates."""
-    authority = Authority(mesh.cp.directory)
+    """A patch may ask for anything: here for a way to balance that no Envoy has."""
 
-    def secret(content: bytes) -> dict[str, Any]:
-        text = base64.b64encode(content).decode()
-        return {"type": "Secret", "mesh": "default", "name": "outside-ca", "data": text}
+    def patch(value: str) -> dict[str, Any]:
+        cluster = {"operation": "Patch", "match": {"name": "outside"}, "value": value}
+        spec = {"default": {"appendModifications": [{"cluster": cluster}]}}
+        return {"type": "MeshProxyPatch", "mesh": "default", "name": "a-patch", "spec": spec}
 
     async def seen() -> str:
         got: dict[str, str] = (await mesh.get()).json()["headers"]
         return got.get("x-seen", "nothing")
 
-    async with a_backend("outside", tls=server_context(authority.issue("outside"))) as outside:
-        tls = {"enabled": True, "caCert": {"secret": "outside-ca"}}
-        await mesh.cp.put(secret(authority.ca_file.read_bytes()))
-        await mesh.cp.put(external("outside", outside.port, tls))
+    async with a_backend("outside") as outside:
+        await mesh.cp.put(external("outside", outside.port))
 
         async def reached() -> int:
             try:
-                answer = await mesh.http.get(
-                    mesh.client.url("outside"), headers={"connection": "close"}
-                )
+                answer = await mesh.http.get(mesh.client.url("outside"))
             except httpx.TransportError:
                 return 0
             return answer.status_code
 
         await until(reached, lambda status: status == 200)
-        await mesh.cp.put(secret(b"no certificates"))
+        await mesh.cp.put(patch("load_balancing_policy: {policies: []}"))
         shown = await until_told(mesh.cp, "client", "outside")
-        assert "trusted CA" in shown
-        assert "trusted CA" in await inspected(mesh.cp)
-        await until(reached, lambda status: status == 200)
+        assert "load balancer" in shown
+        assert "load balancer" in await inspected(mesh.cp)
+        assert await reached() == 200
 
         await mesh.cp.put(a_route("later"))  # a good change is not held up
         await until(seen, lambda value: value == "later")
-        await until(reached, lambda status: status == 200)
+        assert await reached() == 200
 
-        await mesh.cp.put(secret(Authority(mesh.cp.directory, "stranger").ca_file.read_bytes()))
-        await until(reached, lambda status: status == 503)
-        await mesh.cp.put(secret(authority.ca_file.read_bytes()))
+        context = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+        config = f"{{'@type': type.googleapis.com/{context}}}"
+        socket = f"{{name: envoy.transport_sockets.tls, typed_config: {config}}}"
+        await mesh.cp.put(patch(f"transport_socket: {socket}"))  # which the backend does not speak
+        await until(reached, lambda status: status >= 500)
+        await mesh.cp.delete(patch(""))
         await until(reached, lambda status: status == 200)
     await mesh.cp.delete(a_route("later"))
     await until(seen, lambda value: value == "nothing")

@@ -27,10 +27,7 @@ from tests.support.processes import free_ports
 from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
 from tests.system.test_certificates import ROOM_FOR_RETRIES, an_authority, on_the_wire
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("test_mesh_identity.py"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DOMAIN = "default.default.mesh.local"
 EXCLUSIVE = {"type": "Mesh", "name": "default", "meshServices": {"mode": "Exclusive"}}
@@ -302,8 +299,12 @@ async def test_without_an_identity_traffic_is_as_it_was(mesh: Mesh) -> None:
     await until(lambda: on_the_wire(mesh.sidecars["server"].inbound), lambda shown: shown is None)
     answer = await mesh.cp.rest.get("/meshes/default/secrets/identity-root-ca")
     assert answer.status_code == 404
-    service = await read(mesh, "meshservices/api")
-    assert service["spec"]["identities"] == [{"type": "ServiceTag", "value": "api"}]
+
+    async def identities() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = (await read(mesh, "meshservices/api"))["spec"]["identities"]
+        return found
+
+    await until(identities, lambda found: found == [{"type": "ServiceTag", "value": "api"}])
 
 
 async def test_a_mesh_moves_from_its_own_authority_to_identities(mesh: Mesh) -> None:

@@ -47,7 +47,11 @@ def resolve_outside(view: MeshView, service: str, tags: Tags) -> Outside | None:
         text = "external services of one service must agree on TLS; the first one's is used"
         diagnostics.append(Diagnostic(_origin(chosen[0]), "networking.tls", text))
     return Outside(
-        endpoints=tuple(_endpoint(each) for each in chosen),
+        endpoints=tuple(
+            _endpoint(each)
+            for each, (_, problems) in zip(chosen, settings, strict=True)
+            if not problems
+        ),
         tls=next(iter(distinct), None),
         diagnostics=tuple(diagnostics),
     )
@@ -84,7 +88,8 @@ def _tls(
 def read_certificate(
     view: MeshView, source: DataSource | None, field: str, tell: Tell
 ) -> bytes | None:
-    """None, and the reason is told, if there is none that Envoy takes.
+    """None, and the reason is told, if there is none that Envoy takes. Nobody is called then: not on
+    other terms than those that were asked for.
 
     # Differs from Kuma, where Envoy then refuses the cluster.
     """

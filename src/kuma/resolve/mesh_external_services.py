@@ -37,7 +37,7 @@ def external_protocol(view: MeshView, name: str) -> Protocol:
 
 @derived
 def resolve_external(view: MeshView, of: ResourcePort) -> Outside:
-    """Without endpoints requests are refused at once, with 503."""
+    """Without endpoints, and on terms that cannot be kept, requests are refused at once, with 503."""
     spec = _spec(view, of.name)
     if spec is None:
         return Outside((), None)
@@ -49,7 +49,7 @@ def resolve_external(view: MeshView, of: ResourcePort) -> Outside:
         return Outside(endpoints, None)
     problems: list[Diagnostic] = []
     tls = _tls(view, of, spec.tls, problems)
-    return Outside(endpoints, tls, tuple(problems))
+    return Outside(() if problems else endpoints, tls, tuple(problems))
 
 
 def _tls(
