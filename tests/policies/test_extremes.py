@@ -71,8 +71,8 @@ ACCEPTED = [
     health(grpc={"serviceName": "\n\0é", "authority": "a b é"}),
     limit(
         {
-            "http": {"requestRate": {"num": 2**32 - 1, "interval": LONGEST}},
-            "tcp": {"connectionRate": {"num": 2**32 - 1, "interval": LONGEST}},
+            "http": {"requestRate": {"num": HIGHEST, "interval": LONGEST}},
+            "tcp": {"connectionRate": {"num": HIGHEST, "interval": LONGEST}},
         }
     ),
     limit(
@@ -86,7 +86,7 @@ ACCEPTED = [
         {"http": {"requestRate": {"num": 1, "interval": "1s"}}},
         {"spiffeID": {"type": "Prefix", "value": "spiffe://a.b_c-d/E.e"}},
     ),
-    *(answer(status=status) for status in (1, 399, 400, 418, 499, 599, 600, 2**32 - 1)),
+    *(answer(status=status) for status in (1, 399, 400, 418, 499, 599, 600, HIGHEST)),
     answer(headers=headers("100% %PROTOCOL%")),
     faults(ABORT, {"abort": {"httpStatus": 599, "percentage": 100}}, {}),
     faults({"delay": {"value": "1ns", "percentage": 1}}),

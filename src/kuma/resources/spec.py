@@ -174,8 +174,10 @@ class Items:
         return items
 
 
-UInt32 = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+NonNegative = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+"""Kuma holds it as a uint32, and its schemas say int32: both limits hold."""
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 
 
 def parse_decimal(raw: int | str) -> Decimal | None:

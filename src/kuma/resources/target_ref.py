@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from kuma.resources.spec import SpecModel, StringMap, UInt32
+from kuma.resources.spec import NonNegative, SpecModel, StringMap
 from kuma.resources.violation import Violation
 
 
@@ -71,7 +71,7 @@ class BackendRef(TargetRef):
 
     weight: int = Field(default=1, ge=0, strict=True)
     """The backend's share, relative to the other backends of the rule. 0: nothing."""
-    port: UInt32 | None = None
+    port: NonNegative | None = None
     """Port of the referenced service, for kinds that have several."""
 
     @property

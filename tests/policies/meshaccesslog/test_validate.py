@@ -69,6 +69,14 @@ def test_accepts(spec: dict[str, Any]) -> None:
             [(f"{DEFAULT}.backends", "must be defined")],
         ),
         (
+            {"to": [{"targetRef": MESH}], "from": [{"targetRef": MESH}], "rules": [{}]},
+            [
+                (DEFAULT, "must be defined"),
+                ("spec.from[0].default", "must be defined"),
+                ("spec.rules[0].default", "must be defined"),
+            ],
+        ),
+        (
             {
                 "from": [
                     {

@@ -279,8 +279,9 @@ def test_refuses(spec: dict[str, Any], expected: list[tuple[str, str]]) -> None:
                 "localityAwareness": {
                     "localZone": {
                         "affinityTags": [
-                            {"key": "a", "weight": 2**32 - 1},
-                            {"key": "b", "weight": 2**32 - 1},
+                            {"key": "a", "weight": 2**31 - 1},
+                            {"key": "b", "weight": 2**31 - 1},
+                            {"key": "c", "weight": 1},
                         ]
                     }
                 }

@@ -57,6 +57,7 @@ def application(**fields: Any) -> dict[str, Any]:
         ),
         {"default": {"sidecar": {"includeUnused": True}}},
         {"targetRef": {"kind": "MeshGateway", "name": "a"}, **a_spec(prometheus())},
+        {"targetRef": {"kind": "MeshGateway", "name": "a", "tags": {"b": "c"}}, **a_spec()},
     ],
     ids=str,
 )

@@ -120,3 +120,9 @@ def test_refuses_the_same_value_twice() -> None:
             "value 192.0.2.1 is already defined for this port and protocol",
         )
     ]
+
+
+@pytest.mark.parametrize("port", ["80", True, 1.5])
+def test_a_port_is_a_number(port: object) -> None:
+    found = verdict(KIND, spec({"type": "IP", "value": "10.0.0.1", "port": port}))
+    assert found == [("spec.default.appendMatch[0].port", "must be an integer")]

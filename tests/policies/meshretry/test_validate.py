@@ -137,3 +137,9 @@ def test_refuses_what_envoy_refuses() -> None:
         ),
         ("spec.to[0].default.conf.grpc.perTryTimeout", "must not be negative when defined"),
     ]
+
+
+@pytest.mark.parametrize("attempts", ["5", True, 1.5])
+def test_attempts_are_a_number(attempts: object) -> None:
+    found = verdict(KIND, a_spec(http={"hostSelectionMaxAttempts": attempts}))
+    assert found == [("spec.to[0].default.http.hostSelectionMaxAttempts", "must be an integer")]

@@ -30,6 +30,13 @@ def test_accepts(spec: dict[str, Any]) -> None:
     [
         ({}, [("spec", "at least one of 'from' or 'rules' has to be defined")]),
         (
+            {"targetRef": {"kind": "Dataplane", "sectionName": "http"}},
+            [
+                ("spec.targetRef.sectionName", "can only be used with inbound policies"),
+                ("spec", "at least one of 'from' or 'rules' has to be defined"),
+            ],
+        ),
+        (
             {"from": [{"targetRef": {"kind": "Mesh"}, "default": {}}]},
             [("spec.from[0].default.action", "must be defined")],
         ),

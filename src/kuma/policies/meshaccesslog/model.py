@@ -101,14 +101,14 @@ class AccessLogConf(SpecModel):
 class To(SpecModel):
     target_ref: TargetRef
     """The destination: Mesh for all, a service of any kind, or a MeshHTTPRoute."""
-    default: AccessLogConf = AccessLogConf()
+    default: AccessLogConf
     """How calls to it are logged."""
 
 
 class From(SpecModel):
     target_ref: TargetRef
     """The clients: Mesh, that is all."""
-    default: AccessLogConf = AccessLogConf()
+    default: AccessLogConf
     """How calls from them are logged."""
 
 
@@ -117,7 +117,7 @@ class Rule(SpecModel):
 
     matches: tuple[Match, ...] | None = None
     """Only connections that meet one of these. Left out: all."""
-    default: AccessLogConf = AccessLogConf()
+    default: AccessLogConf
     """How these connections are logged."""
 
 

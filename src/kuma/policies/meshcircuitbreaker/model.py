@@ -2,32 +2,32 @@
 
 from pydantic import Field, StrictBool
 
-from kuma.resources.spec import Duration, IntOrString, SpecModel, UInt32
+from kuma.resources.spec import Duration, IntOrString, NonNegative, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 
 class ConnectionLimits(SpecModel):
-    max_connection_pools: UInt32 | None = None
+    max_connection_pools: NonNegative | None = None
     """Connection pools to the service. Default: no limit."""
-    max_connections: UInt32 | None = None
+    max_connections: NonNegative | None = None
     """Connections to the service. Default: 1024."""
-    max_pending_requests: UInt32 | None = None
+    max_pending_requests: NonNegative | None = None
     """Requests that wait for a connection. Default: 1024."""
-    max_requests: UInt32 | None = None
+    max_requests: NonNegative | None = None
     """Requests at a time. Default: 1024."""
-    max_retries: UInt32 | None = None
+    max_retries: NonNegative | None = None
     """Retries at a time. Default: 3."""
 
 
 class ConsecutiveFailures(SpecModel):
-    consecutive: UInt32 | None = None
+    consecutive: NonNegative | None = None
     """Failures in a row after which the endpoint is ejected."""
 
 
 class SuccessRate(SpecModel):
-    minimum_hosts: UInt32 | None = None
+    minimum_hosts: NonNegative | None = None
     """Endpoints that must have enough requests. Default: 5."""
-    request_volume: UInt32 | None = None
+    request_volume: NonNegative | None = None
     """Requests that an endpoint needs within an interval to count. Default: 100."""
     standard_deviation_factor: IntOrString | None = None
     """An endpoint is ejected whose success rate is this many standard deviations below the
@@ -35,11 +35,11 @@ class SuccessRate(SpecModel):
 
 
 class FailurePercentage(SpecModel):
-    minimum_hosts: UInt32 | None = None
+    minimum_hosts: NonNegative | None = None
     """Endpoints that must have enough requests. Default: 5."""
-    request_volume: UInt32 | None = None
+    request_volume: NonNegative | None = None
     """Requests that an endpoint needs within an interval to count. Default: 50."""
-    threshold: UInt32 | None = None
+    threshold: NonNegative | None = None
     """Percentage of failures from which an endpoint is ejected. Default: 85."""
 
 
@@ -66,7 +66,7 @@ class OutlierDetection(SpecModel):
     """How often the detectors look. Default: 10s."""
     base_ejection_time: Duration | None = None
     """How long an endpoint is ejected, times the number of its ejections. Default: 30s."""
-    max_ejection_percent: UInt32 | None = None
+    max_ejection_percent: NonNegative | None = None
     """Largest share of endpoints that may be ejected at a time. Default: 10."""
     split_external_and_local_errors: StrictBool | None = None
     """Tell failures to connect from errors that the endpoint answers."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kuma.resources.spec import Duration, IntOrString, SpecModel, UInt32
+from kuma.resources.spec import Duration, IntOrString, NonNegative, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 Name = Annotated[str, Field(min_length=1)]
@@ -89,7 +89,7 @@ class Random(SpecModel):
 
 
 class LeastRequest(SpecModel):
-    choice_count: Annotated[int, Field(strict=True, ge=2, le=2**32 - 1)] | None = None
+    choice_count: Annotated[int, Field(strict=True, ge=2, le=2**31 - 1)] | None = None
     """How many endpoints are looked at to find the one with the fewest requests. Default: 2."""
     active_request_bias: IntOrString | None = None
     """How much requests that are under way count among endpoints of different weight. Default: 1."""
@@ -136,7 +136,7 @@ class LoadBalancer(SpecModel):
 class AffinityTag(SpecModel):
     key: str
     """Tag of client and endpoint; a label of the Dataplane stands in."""
-    weight: UInt32 | None = None
+    weight: NonNegative | None = None
     """Share of the traffic among all groups. Left out: nine times all that follow."""
 
 

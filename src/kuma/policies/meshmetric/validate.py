@@ -40,7 +40,10 @@ def validate(resource: Resource[MeshMetricSpec]) -> Found:
     found: list[Violation] = []
     if spec.target_ref is not None:
         kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
-        found += at("targetRef", validate_target_ref(spec.target_ref, kinds=kinds))
+        found += at(
+            "targetRef",
+            validate_target_ref(spec.target_ref, kinds=kinds, gateway_tags_allowed=True),
+        )
     found += at("default", list(_validate_conf(spec.default)))
     return at("spec", found)
 

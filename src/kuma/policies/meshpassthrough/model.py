@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from kuma.resources.spec import SpecModel
+from kuma.resources.spec import Int32, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 
@@ -35,7 +35,7 @@ class Match(SpecModel):
     """Domain: by the name that the workload asks for; IP, CIDR: by the address that it calls."""
     value: str
     """The name, maybe with `*.` in front, the address, or the range."""
-    port: int | None = None
+    port: Int32 | None = None
     """The port that the workload calls. Left out: any."""
     protocol: MatchProtocol = MatchProtocol.TCP
     """What it speaks there."""

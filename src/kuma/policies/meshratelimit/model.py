@@ -5,19 +5,19 @@ from pydantic import Field, StrictBool
 from kuma.kit.value import value
 from kuma.resources.headers import HeaderAdditions
 from kuma.resources.match import Match
-from kuma.resources.spec import Duration, SpecModel, UInt32
+from kuma.resources.spec import Duration, NonNegative, SpecModel
 from kuma.resources.target_ref import TargetRef
 
 
 class Rate(SpecModel):
-    num: UInt32
+    num: NonNegative
     """How many requests, or connections, within `interval`."""
     interval: Duration
     """Over how long they are counted; more than 50ms."""
 
 
 class OnRateLimit(SpecModel):
-    status: UInt32 | None = None
+    status: NonNegative | None = None
     """Status of the answers to requests that are too many. Default: 429, also in place of a status
     below 400 or unknown to Envoy."""
     headers: HeaderAdditions | None = None

@@ -3,12 +3,12 @@
 from enum import StrEnum
 
 from kuma.resources.match import HeaderMatch, HeaderName
-from kuma.resources.spec import Duration, Int32, SpecModel, StringMap, UInt32
+from kuma.resources.spec import Duration, Int32, Int64, NonNegative, SpecModel, StringMap
 from kuma.resources.target_ref import TargetRef
 
 
 class RetryTcp(SpecModel):
-    max_connect_attempt: UInt32 | None = None
+    max_connect_attempt: NonNegative | None = None
     """How often a connection is tried."""
 
 
@@ -54,7 +54,7 @@ class HostSelection(SpecModel):
 
 
 class RetryHttp(SpecModel):
-    num_retries: UInt32 | None = None
+    num_retries: NonNegative | None = None
     """How often a request is repeated. Default: 1; 0: never."""
     per_try_timeout: Duration | None = None
     """How long one attempt may take."""
@@ -72,7 +72,7 @@ class RetryHttp(SpecModel):
     """Repeat only if the request carries one of these."""
     host_selection: tuple[HostSelection, ...] | None = None
     """Which endpoints a retry avoids."""
-    host_selection_max_attempts: int | None = None
+    host_selection_max_attempts: Int64 | None = None
     """How often another endpoint is looked for before any is taken."""
 
 
@@ -85,7 +85,7 @@ class GrpcRetryOn(StrEnum):
 
 
 class RetryGrpc(SpecModel):
-    num_retries: UInt32 | None = None
+    num_retries: NonNegative | None = None
     """How often a call is repeated. Default: 1; 0: never."""
     per_try_timeout: Duration | None = None
     """How long one attempt may take."""

@@ -22,7 +22,9 @@ def validate(resource: Resource[MeshTrafficPermissionSpec]) -> Found:
     if spec.target_ref is not None:
         found += at(
             "targetRef",
-            validate_target_ref(spec.target_ref, kinds=PROXIES, is_inbound_policy=True),
+            validate_target_ref(
+                spec.target_ref, kinds=PROXIES, is_inbound_policy=any(lists.values())
+            ),
         )
     found += one_of_lists(tuple(lists), [name for name, items in lists.items() if items])
     for index, rule in enumerate(spec.rules or ()):
