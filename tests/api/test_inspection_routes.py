@@ -208,7 +208,6 @@ async def test_the_dataplanes_of_a_policy_are_listed_by_page(
                 "labels": {"kuma.io/mesh": "default", "team": "a"},
             }
         ],
-        "next": None,
     }
 
 

@@ -40,7 +40,19 @@ def _field(field: str, reason: str) -> str:
     """In one notation for the keys of maps."""
     if not field and " in body " in reason:
         field = reason.split(" in body ", maxsplit=1)[0].lstrip(".")
-    return re.sub(r'\["([^"]*)"\]', r".\1", field)
+    for pattern, written in _NOTATIONS.items():
+        field = re.sub(pattern, written, field)
+    return field
+
+
+_NOTATIONS = {
+    r'\["([^"]*)"\]': r".\1",
+    # Of MeshMetric: fields are called as they are written.
+    r"backends\.backend\[(\d+)\]\.port": r"backends[\1].prometheus.port",
+    r"backends\.backend\[": "backends[",
+    r"applications\.application\[(\d+)\]$": r"applications[\1].port",
+    r"applications\.application\[": "applications[",
+}
 
 
 _REFUSALS = {
@@ -53,6 +65,11 @@ _REFUSALS = {
     "must not contain line breaks": "what Envoy would refuse is refused",
     "must be a valid name of a header": "what Envoy would refuse is refused",
     "the sum of all weights must be": "what Envoy would refuse is refused",
+    "must be in host:port format": "what Envoy would refuse is refused",
+    "must start with / and have no spaces": "metrics that nobody could get are refused",
+    "must not be that of another backend": "metrics that nobody could get are refused",
+    "must be at least 1s": "metrics that nobody could get are refused",
+    "must be an IP address or a name of a host": "metrics that nobody could get are refused",
     "must be in kbps/Mbps/Gbps units": "faults without effect are refused",
 }
 
@@ -115,7 +132,8 @@ def listing(body: Json) -> Json:
     if not isinstance(body, dict) or "items" not in body:
         return body
     found = {**body, "items": [resource(each) for each in body["items"] or ()]}
-    found["next"] = None if not body.get("next") else body["next"].split("?", 1)[-1]
+    if body.get("next"):
+        found["next"] = body["next"].split("?", 1)[-1]
     return found
 
 
@@ -158,8 +176,16 @@ def rules(body: Json) -> Json:
         {key: each for key, each in rule.items() if key != "warnings"} for rule in body["rules"]
     ]
     for rule in kept:
+        _append_nothing(rule.get("proxyRule"))
         rule["toResourceRules"] = sorted(rule["toResourceRules"], key=_resource_key)
     return timeless({**body, "rules": kept})
+
+
+def _append_nothing(rule: Json) -> None:
+    """Nothing to append is an empty list here, null there."""
+    for name in rule["conf"] if rule else ():
+        if name.startswith("append") and rule["conf"][name] is None:
+            rule["conf"][name] = []
 
 
 def _resource_key(rule: Json) -> list[str]:

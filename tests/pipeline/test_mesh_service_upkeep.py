@@ -104,6 +104,19 @@ async def test_a_service_of_dataplanes_becomes_a_mesh_service(upkeep: Upkeep) ->
     }
 
 
+async def test_who_has_no_service_is_known_by_its_workload(upkeep: Upkeep) -> None:
+    spec = {"networking": {"address": "192.168.0.1", "inbound": [{"port": 8080}]}}
+    labels = {"app": "shop", "kuma.io/workload": "wl"}
+    await upkeep.put(a_resource(DATAPLANE, "shop-1", spec, labels=labels))
+    selector = {"dataplaneLabels": {"matchLabels": {"app": "shop"}}}
+    service = {"selector": selector, "ports": [{"port": 8080}]}
+    await upkeep.site.writer.put(a_resource(MESH_SERVICE, "shop", service))
+
+    made = await upkeep.until(lambda found: found and found.spec.identities, "shop")
+
+    assert made.spec.to_json()["identities"] == [{"type": "ServiceTag", "value": "wl"}]
+
+
 async def test_a_name_that_is_no_dns_label_makes_none(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane("one", service="Not_a_label"), a_dataplane("two"))
 

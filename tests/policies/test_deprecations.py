@@ -80,5 +80,6 @@ def test_an_endpoint_where_there_is_a_reference() -> None:
 
     assert warnings("MeshTrace", {"default": {"backends": [inline]}}) == told
     assert warnings("MeshTrace", {"default": {"backends": [shared]}}) == []
+    assert warnings("MeshMetric", {"default": {"backends": [inline, shared, inline]}}) == told
     logged = [{"default": {"backends": [inline, shared, inline]}}]
     assert warnings("MeshAccessLog", {"rules": logged}) == told

@@ -334,7 +334,7 @@ def weakest_first(found: Sequence[AnyResource]) -> list[AnyResource]:
     def compare(one: AnyResource, other: AnyResource) -> int:
         return first_difference([*strength(one, other), *by_name(one, other)])
 
-    return sorted(found, key=cmp_to_key(compare))
+    return sorted(sorted(found, key=lambda each: each.name), key=cmp_to_key(compare))
 
 
 def merged(confs: Sequence[Raw]) -> TimeoutConf | None:
@@ -374,7 +374,7 @@ def to_port(found: Sequence[AnyResource], service: str, port: int) -> TimeoutCon
     """A port of a MeshService. Entries of all policies are sorted, not the policies."""
     items = [
         (policy, entry)
-        for policy in found
+        for policy in weakest_first(found)
         if top(policy)["kind"] != "MeshHTTPRoute"
         for entry in entries(policy, "to")
         if means(entry["targetRef"], policy, service, "main" if port == 80 else str(port))
@@ -410,9 +410,8 @@ def received(
 ) -> TimeoutConf | None:
     """For a client that calls an inbound."""
     rules: list[tuple[Any, Raw]] = []
-    for policy in weakest_first(found):
-        if position not in selects(policy, dataplane)[0]:
-            continue
+    here = [policy for policy in found if position in selects(policy, dataplane)[0]]
+    for policy in weakest_first(here):
         for entry in entries(policy, "rules") or entries(policy, "from"):
             matches = entry.get("matches") or [{}]
             met = [match for match in matches if is_met(match, identity, sni)]
@@ -440,10 +439,10 @@ def permitted(
     found: Sequence[AnyResource], position: int, dataplane: AnyResource, tags: Raw
 ) -> str | None:
     """The action for a client with these tags; None: nobody speaks of it."""
+    here = [policy for policy in found if position in selects(policy, dataplane)[0]]
     actions = [
         entry["default"]["action"]
-        for policy in weakest_first(found)
-        if position in selects(policy, dataplane)[0]
+        for policy in weakest_first(here)
         for entry in entries(policy, "from")
         if has(
             tags,

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from kuma.resolve.order import ordered_policies
+from kuma.resolve.match import matched_policies
+from kuma.resolve.order import weakest_first
+from kuma.resolve.subject import subject_of
 from tests.resolve.world import a_timeout, a_view
+from tests.support.builders import a_dataplane
 
 DATAPLANE = {"kind": "Dataplane"}
 
@@ -56,15 +59,26 @@ def test_the_more_specific_wins_whatever_the_names(
 ) -> None:
     for names in (("a", "b"), ("b", "a")):
         view = a_view(a_timeout(names[0], 1, **weaker), a_timeout(names[1], 2, **stronger))
-        assert [each.name for each in ordered_policies(view, "MeshTimeout")] == [*names]
+        assert [each.name for each in weakest_first(view.policies("MeshTimeout"))] == [*names]
 
 
 def test_of_equals_the_alphabetically_first_wins() -> None:
     view = a_view(*(a_timeout(name, 1) for name in "bca"))
-    assert [each.name for each in ordered_policies(view, "MeshTimeout")] == ["c", "b", "a"]
+    assert [each.name for each in weakest_first(view.policies("MeshTimeout"))] == ["c", "b", "a"]
 
 
 def test_the_display_name_counts() -> None:
     named = {"kuma.io/display-name": "z"}
     view = a_view(a_timeout("a", 1, labels=named), a_timeout("b", 1))
-    assert [each.name for each in ordered_policies(view, "MeshTimeout")] == ["a", "b"]
+    assert [each.name for each in weakest_first(view.policies("MeshTimeout"))] == ["a", "b"]
+
+
+def test_policies_that_do_not_hold_change_nothing_between_those_that_do() -> None:
+    """`Dataplane` alone ties with the two others, of which the one by name is the stronger."""
+    by_labels = a_timeout("a", 1, top={**DATAPLANE, "labels": {"app": "other"}})
+    alone = a_timeout("b", 2, top=DATAPLANE)
+    by_name = a_timeout("c", 3, top={**DATAPLANE, "name": "backend-1"})
+    view = a_view(by_labels, alone, by_name, a_dataplane())
+    subject = subject_of(view, "backend-1")
+    assert subject is not None
+    assert matched_policies(view, "MeshTimeout", subject).names == ("c", "b")

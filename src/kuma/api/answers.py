@@ -28,18 +28,21 @@ def text_answer(text: str | bytes, *, media_type: str = "text/plain") -> Respons
 
 
 async def list_answer(
-    items: Sequence[T], to_bytes: Callable[[T], bytes], *, total: int, next_link: str | None
+    items: Sequence[T],
+    to_bytes: Callable[[T], bytes],
+    *,
+    total: int,
+    next_link: str | None,
+    says_last: bool = True,
 ) -> Response:
-    """`items` are those of the page, `total` counts all of them."""
+    """`items` are those of the page, `total` counts all of them. `says_last`: a last page has `next`,
+    which is null."""
     parts: list[bytes] = []
     for start in range(0, len(items), _SLICE):
         parts.extend(map(to_bytes, items[start : start + _SLICE]))
         await asyncio.sleep(0)
-    body = b'{"total":%d,"items":[%b],"next":%b}' % (
-        total,
-        b",".join(parts),
-        to_json(next_link),
-    )
+    following = b',"next":%b' % to_json(next_link) if next_link or says_last else b""
+    body = b'{"total":%d,"items":[%b]%b}' % (total, b",".join(parts), following)
     return Response(body, media_type=JSON)
 
 

@@ -115,7 +115,11 @@ class InspectionRoutes:
             root_url = self._deps.settings.api_server.root_url
             following = find_next_link(request, page, total=len(found), root_url=root_url)
             return await list_answer(
-                page.of(found), _meta_bytes, total=len(found), next_link=following
+                page.of(found),
+                _meta_bytes,
+                total=len(found),
+                next_link=following,
+                says_last=False,
             )
 
         async def all_at_once(request: Request) -> Response:

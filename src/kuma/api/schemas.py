@@ -76,7 +76,10 @@ _COMMON: dict[str, dict[str, Any]] = {
         {
             "total": {"type": "integer"},
             "items": _list_of(ref("Meta")),
-            "next": {"type": ["string", "null"]},
+            "next": {
+                "type": "string",
+                "description": "The next page; not there: this is the last.",
+            },
         }
     ),
     "Hostnames": _object(

@@ -10,7 +10,7 @@ from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.plan.proxy import Diagnostic
 from kuma.plan.tags import Tags
-from kuma.resolve.order import ordered_policies, role_of, top_target
+from kuma.resolve.order import role_of, top_target, weakest_first
 from kuma.resolve.subject import Subject
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
@@ -47,9 +47,10 @@ class Matched:
 def matched_policies(
     view: MeshView, kind: str, subject: Subject, include_shadow: bool = False
 ) -> Matched:
-    selected: list[Selected] = []
+    selected: dict[str, Selected] = {}
+    policies: list[AnyResource] = []
     diagnostics: list[Diagnostic] = []
-    for policy in ordered_policies(view, kind):
+    for policy in view.policies(kind):
         if not include_shadow and policy.labels.get(well_known.EFFECT) == _SHADOW:
             continue
         scope, missing = _scope(view, policy)
@@ -59,8 +60,10 @@ def matched_policies(
             continue
         inbounds, whole = select(scope, subject)
         if inbounds or whole:
-            selected.append(Selected(policy.name, inbounds))
-    return Matched(tuple(selected), tuple(diagnostics))
+            policies.append(policy)
+            selected[policy.name] = Selected(policy.name, inbounds)
+    ordered = (selected[each.name] for each in weakest_first(policies))
+    return Matched(tuple(ordered), tuple(diagnostics))
 
 
 def _scope(view: MeshView, policy: AnyResource) -> tuple[AnyResource | None, Diagnostic | None]:

@@ -1,12 +1,13 @@
 """In which order policies and their entries are merged: ascending, so that later ones win.
 
+The order is no total one: `Dataplane` alone is as strong as one with a name and as one with labels,
+which are not equally strong. So who is sorted with whom counts: those that hold together, and no others.
 Source: Kuma, docs/madr 005 and 066; reference 14.4.
 """
 
+from collections.abc import Iterable
 from functools import cmp_to_key
 
-from kuma.kit.derived import derived
-from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.resource import AnyResource
 from kuma.resources.target_ref import WHOLE_MESH, TargetRef, TargetRefKind
@@ -23,10 +24,9 @@ def role_of(policy: AnyResource) -> str:
     return policy.labels.get(well_known.POLICY_ROLE) or "system"
 
 
-@derived
-def ordered_policies(view: MeshView, kind: str) -> tuple[AnyResource, ...]:
-    """All policies of a kind, weakest first."""
-    return tuple(sorted(view.policies(kind), key=cmp_to_key(compare_policies)))
+def weakest_first(policies: Iterable[AnyResource]) -> tuple[AnyResource, ...]:
+    """`policies` are sorted by name."""
+    return tuple(sorted(policies, key=cmp_to_key(compare_policies)))
 
 
 def compare_policies(one: AnyResource, other: AnyResource) -> int:

@@ -15,7 +15,7 @@ from kuma.plan.origin import Origin
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.merge import merge_groups
-from kuma.resolve.order import compare_attributes, compare_names, ordered_policies, top_target
+from kuma.resolve.order import compare_attributes, compare_names, top_target, weakest_first
 from kuma.resolve.placement import Rule, Source
 from kuma.resolve.rules import Names, named_policies, source_of
 from kuma.resolve.target import Scope, find_resources, scope_of
@@ -218,7 +218,10 @@ def _routes(view: MeshView, target: TargetRef, scope: Scope) -> Iterator[Resourc
         (well_known.ZONE, scope.zone),
         (well_known.K8S_NAMESPACE, target.namespace or scope.namespace),
     )
-    for each in ordered_policies(view, _ROUTE):
-        labels = {well_known.DISPLAY_NAME: each.display_name, **each.labels}
-        if all(labels.get(key, "") == text for key, text in wanted):
-            yield each.key
+
+    def is_wanted(route: AnyResource) -> bool:
+        labels = {well_known.DISPLAY_NAME: route.display_name, **route.labels}
+        return all(labels.get(key, "") == text for key, text in wanted)
+
+    for each in weakest_first(filter(is_wanted, view.policies(_ROUTE))):
+        yield each.key

@@ -15,7 +15,7 @@ from kuma.plan.origin import Origin
 from kuma.resolve.inbound_rules import build_inbound_rules
 from kuma.resolve.match import find_route
 from kuma.resolve.merge import merge
-from kuma.resolve.order import ordered_policies, top_target
+from kuma.resolve.order import top_target, weakest_first
 from kuma.resolve.placement import InboundRules, Placement, Rule, Source, Subset, TagPredicate
 from kuma.resolve.subsets import Entry, TooManyCombinations, as_subset, build_rules, contains
 from kuma.resolve.view import MeshView
@@ -44,7 +44,7 @@ def placement_of(view: MeshView, kind: str) -> Placement:
 def named_policies(view: MeshView, kind: str, names: Names) -> tuple[AnyResource, ...]:
     """The policies with these names, weakest first."""
     wanted = frozenset(names)
-    return tuple(each for each in ordered_policies(view, kind) if each.name in wanted)
+    return weakest_first(each for each in view.policies(kind) if each.name in wanted)
 
 
 @derived

@@ -56,8 +56,9 @@ class ServiceInbound:
 
 @value
 class Member:
-    """A Dataplane that a MeshService selects: every `kuma.io/service` that it is known by, sorted,
-    its inbounds in order, and its labels."""
+    """A Dataplane that a MeshService selects: every name that certificates of the mesh give it, sorted,
+    its inbounds in order, and its labels. The names are those of its `kuma.io/service`, or without
+    any the one in its label `kuma.io/workload`."""
 
     dataplane: str
     services: tuple[str, ...]
@@ -160,9 +161,11 @@ def find_member(selector: Selector, dataplane: Resource[DataplaneSpec]) -> Membe
     inbounds = dataplane.spec.networking.inbound
     if not inbounds or not _selects(selector, dataplane):
         return None
+    services = {each.service for each in inbounds} - {""}
+    workload = dataplane.labels.get(well_known.WORKLOAD)
     return Member(
         dataplane=dataplane.name,
-        services=tuple(sorted({each.service for each in inbounds if each.service})),
+        services=tuple(sorted(services)) or ((workload,) if workload else ()),
         inbounds=tuple(
             as_service_inbound(dataplane, each)
             for each in inbounds

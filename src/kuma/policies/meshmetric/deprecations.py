@@ -8,7 +8,8 @@ from kuma.resources.resource import Resource
 
 
 def deprecated_settings(resource: Resource[MeshMetricSpec]) -> tuple[str, ...]:
-    return tuple(_deprecated(resource.spec))
+    """Each once, however often it is used."""
+    return tuple(dict.fromkeys(_deprecated(resource.spec)))
 
 
 def _deprecated(spec: MeshMetricSpec) -> Iterator[str]:
