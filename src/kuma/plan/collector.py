@@ -1,7 +1,5 @@
 """Where what a proxy reports goes, when a policy names a MeshOpenTelemetryBackend."""
 
-from typing import Protocol, runtime_checkable
-
 from kuma.kit.value import value
 from kuma.resources.backend_resource_ref import BackendResourceRef
 
@@ -41,9 +39,12 @@ class Collectors:
         return next((collector for each, collector in self.found if each == ref), None)
 
 
-@runtime_checkable
-class NamesCollectors(Protocol):
-    """Configuration in a slot that names collectors: resolution puts `Collectors` beside it."""
+class NamesCollectors:
+    """Configuration in a slot that names collectors: resolution puts `Collectors` beside it. A base
+    class, since every slot is asked for it."""
+
+    __slots__ = ()
 
     @property
-    def backend_refs(self) -> tuple[BackendResourceRef, ...]: ...
+    def backend_refs(self) -> tuple[BackendResourceRef, ...]:
+        raise NotImplementedError

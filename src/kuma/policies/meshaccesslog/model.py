@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kuma.kit.value import value
+from kuma.plan.collector import NamesCollectors
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.match import Match
 from kuma.resources.spec import AnyJson, SpecModel
@@ -89,7 +90,7 @@ class Backend(SpecModel):
     """For type OpenTelemetry."""
 
 
-class AccessLogConf(SpecModel):
+class AccessLogConf(SpecModel, NamesCollectors):
     backends: tuple[Backend, ...] | None = None
     """Where entries go, all of them; none: nothing is logged."""
 
@@ -141,7 +142,7 @@ class InboundLog:
 
 
 @value
-class InboundLogs:
+class InboundLogs(NamesCollectors):
     """Each logs for itself."""
 
     logs: tuple[InboundLog, ...]

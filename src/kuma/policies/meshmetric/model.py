@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import StrictBool, StrictInt
 
 from kuma.kit.value import value
+from kuma.plan.collector import NamesCollectors
 from kuma.plan.measured import Measured
 from kuma.plan.origin import Origin
 from kuma.resources.backend_resource_ref import BackendResourceRef
@@ -146,7 +147,7 @@ class MeshMetricSpec(SpecModel):
 
 
 @value
-class Metrics:
+class Metrics(NamesCollectors):
     """What is measured of a proxy. `origin`: the policy that decides last."""
 
     conf: MetricConf

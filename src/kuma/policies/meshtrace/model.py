@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from kuma.kit.value import value
+from kuma.plan.collector import NamesCollectors
 from kuma.plan.reporter import Reporter
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.spec import IntOrString, Items, SpecModel
@@ -112,7 +113,7 @@ class MeshTraceSpec(SpecModel):
 
 
 @value
-class Trace:
+class Trace(NamesCollectors):
     """What a proxy reports, to whom, and under which name. `conf` has one backend."""
 
     conf: TraceConf
