@@ -155,7 +155,7 @@ async def test_json_may_have_parameters(admin: httpx.AsyncClient) -> None:
 async def test_a_body_that_announces_to_be_too_long_is_refused(admin: httpx.AsyncClient) -> None:
     answer = await admin.put(MESH, content=b" " * (MAX_BODY + 1), headers=JSON)
     assert (answer.status_code, answer.json()["title"]) == (413, "Request body is too large")
-    assert answer.json()["detail"] == "the body must not be longer than 2 MiB"
+    assert answer.json()["detail"] == "the body must not be longer than 1 MiB"
 
 
 async def test_a_body_that_turns_out_to_be_too_long_is_refused(admin: httpx.AsyncClient) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 from kuma.identity.errors import TokenRefused
+from kuma.kit import aside
 from kuma.kit.incremental import Engine
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.compile import Compiler, Outcome
@@ -215,6 +216,18 @@ async def test_a_dataplane_that_cannot_be_read_is_refused(
             node, credential="good", sink=stream.sink, refuse=stream.refusals.append
         )
     assert refusal.value.status == "invalid_argument"
+
+
+async def test_a_dataplane_that_is_too_long_is_refused(proxies: Proxies) -> None:
+    long = {"dataplane.resource": " " * (aside.LARGEST + 1)}
+    stream = Stream(proxies)
+    with pytest.raises(ProxyRefused, match="must not be longer than 1 MiB"):
+        await proxies.hub.connect(
+            ProxyNode("default.api-1", "default", "api-1", long),
+            credential="good",
+            sink=stream.sink,
+            refuse=stream.refusals.append,
+        )
 
 
 async def test_a_token_that_is_no_longer_good_ends_the_stream(proxies: Proxies) -> None:

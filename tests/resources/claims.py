@@ -22,9 +22,9 @@ def find_violations(kind: Kind[Any], spec: Mapping[str, Any], *, name: str = "on
     return parsing(document)
 
 
-def parsing(document: object, **expected: Any) -> Found:
+def parsing(document: object) -> Found:
     try:
-        parse_document(REGISTRY, document, **expected)
+        parse_document(REGISTRY, document)
     except InvalidResource as error:
         return [(each.field, each.message) for each in error.violations]
     return []

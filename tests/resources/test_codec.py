@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuma.resources.codec import document_bytes, parse_document, to_document
+from kuma.resources.codec import document_bytes, parse_document, read_document, to_document
 from kuma.resources.errors import InvalidResource
 from kuma.resources.kind import Kind, Scope
 from kuma.resources.registry import Registry
@@ -360,7 +360,9 @@ def test_these_documents_are_refused(document: object, found: list[tuple[str, st
 def test_the_document_must_agree_with_the_url() -> None:
     document = {"type": "Mesh", "name": "dp2", "mesh": "other", "networking": {"address": "::1"}}
     kind = REGISTRY.kind("Dataplane")
-    assert parsing(document, kind=kind, mesh="default", name="dp1") == [
+    with pytest.raises(InvalidResource) as caught:
+        read_document(REGISTRY, document, kind=kind, mesh="default", name="dp1")
+    assert [(each.field, each.message) for each in caught.value.violations] == [
         ("type", "type from the URL has to be the same as in body"),
         ("name", "name from the URL has to be the same as in body"),
         ("mesh", "mesh from the URL has to be the same as in body"),

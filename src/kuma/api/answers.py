@@ -8,8 +8,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 JSON = "application/json"
-_SLICE = 200
-"""Items between two chances for other work of the event loop."""
+_SLICE_ITEMS, _SLICE_BYTES = 200, 256 * 1024
+"""What is between two chances for other work of the event loop, whichever is reached first."""
 
 T = TypeVar("T")
 
@@ -38,9 +38,13 @@ async def list_answer(
     """`items` are those of the page, `total` counts all of them. `says_last`: a last page has `next`,
     which is null."""
     parts: list[bytes] = []
-    for start in range(0, len(items), _SLICE):
-        parts.extend(map(to_bytes, items[start : start + _SLICE]))
-        await asyncio.sleep(0)
+    slice_items = slice_bytes = 0
+    for item in items:
+        parts.append(part := to_bytes(item))
+        slice_items, slice_bytes = slice_items + 1, slice_bytes + len(part)
+        if slice_items >= _SLICE_ITEMS or slice_bytes >= _SLICE_BYTES:
+            slice_items = slice_bytes = 0
+            await asyncio.sleep(0)
     following = b',"next":%b' % to_json(next_link) if next_link or says_last else b""
     body = b'{"total":%d,"items":[%b]%b}' % (total, b",".join(parts), following)
     return Response(body, media_type=JSON)

@@ -1,23 +1,34 @@
 """Request bodies: JSON of a limited size, or an error that says where it is broken."""
 
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
 from starlette.requests import Request
 
 from kuma.api.errors import MalformedBody, TooLarge, UnsupportedMediaType
+from kuma.kit import aside
 
-MAX_BODY = 2 * 1024 * 1024
-"""Far above any real resource, far below what hurts."""
+MAX_BODY = aside.LARGEST
 
 
 async def read_json_object(request: Request, *, called: str) -> dict[str, Any]:
-    """`called` names the thing in messages. Raises TooLarge, UnsupportedMediaType, MalformedBody.
+    """Raises what `read_json_body` and `parse_json_object` do."""
+    body = await read_json_body(request)
+    return await aside.work(len(body), partial(parse_json_object, body, called=called))
+
+
+async def read_json_body(request: Request) -> bytes:
+    """Raises TooLarge and UnsupportedMediaType.
 
     YAML is not accepted, as in Kuma: kumactl turns it into JSON.
     """
     _check_media_type(request)
-    body = await read_body(request)
+    return await read_body(request)
+
+
+def parse_json_object(body: bytes, *, called: str) -> dict[str, Any]:
+    """`called` names the thing in messages. Raises MalformedBody."""
     try:
         found = from_json(body, allow_inf_nan=False)
     except ValueError as error:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from kuma.api.access import Access, Action
 from kuma.api.answers import document_answer, json_answer, list_answer
 from kuma.api.authentication import caller_of
-from kuma.api.body import read_json_object
+from kuma.api.body import parse_json_object, read_json_body
 from kuma.api.dependencies import ApiDependencies
 from kuma.api.errors import BadRequest, Failed, MethodNotAllowed, titled
 from kuma.api.filters import is_kept, parse_filters
@@ -33,7 +33,8 @@ from kuma.api.overviews import OverviewKind, find_overview
 from kuma.api.paging import find_next_link, parse_page
 from kuma.api.reading import check_mesh, find_resource
 from kuma.api.routing import Endpoint
-from kuma.resources.codec import document_bytes, parse_document
+from kuma.kit import aside
+from kuma.resources.codec import document_bytes, read_document
 from kuma.resources.errors import MeshNotFound, NotFound
 from kuma.resources.kind import Kind
 from kuma.resources.kinds.mesh import MESH
@@ -79,17 +80,22 @@ class ResourceRoutes:
         key = self._key(request)
         self._check_access(request)
         with titled("Could not process a resource"):
-            raw = await read_json_object(request, called=f"{self._kind.name} object")
-            resource = parse_document(
-                self._deps.registry, raw, kind=self._kind, mesh=key.mesh or None, name=key.name
-            )
+            body = await read_json_body(request)
+            resource = await aside.work(len(body), lambda: self._read(body, key))
             try:
-                put = await self._deps.writer.put(resource)
+                put = await self._deps.writer.put(resource, size=len(body))
             except MeshNotFound as error:
                 missing = NotFound(ResourceKey(MESH.name, "", error.mesh))
                 raise Failed("Failed to retrieve Mesh", missing) from error
         content = {"warnings": list(put.warnings)} if put.warnings else {}
         return json_answer(content, status=201 if put.created else 200)
+
+    def _read(self, body: bytes, key: ResourceKey) -> AnyResource:
+        """What the document says; the writer asks the rules of its kind."""
+        raw = parse_json_object(body, called=f"{self._kind.name} object")
+        return read_document(
+            self._deps.registry, raw, kind=self._kind, mesh=key.mesh or None, name=key.name
+        )
 
     async def delete(self, request: Request) -> Response:
         key = self._key(request)

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from kuma.identity.errors import BadKeyPair
 from kuma.identity.key_pair import KeyPair, is_key_of, parse_certificates, parse_private_key
-from kuma.identity.secret_source import SecretSource, find_secret, secret_key
+from kuma.identity.secret_source import SecretFinder, find_secret, secret_key
 from kuma.plan.secret import SecretBytes
 from kuma.resources.kinds.data_source import DataSource
 from kuma.resources.kinds.mesh.model import ProvidedConf
@@ -24,7 +24,7 @@ class CannotLoad(Exception):
     """A data source that does not lead to data; the text says why."""
 
 
-def load_data_source(source: DataSource, *, mesh: str, secrets: SecretSource) -> bytes:
+def load_data_source(source: DataSource, *, mesh: str, secrets: SecretFinder) -> bytes:
     """Secrets are those of `mesh`. Files are read from the control plane's own disk. Raises
     CannotLoad."""
     if source.secret:
@@ -48,7 +48,7 @@ def _read(file: str) -> bytes:
         raise CannotLoad(f"could not load data: {file}: {error.strerror}") from error
 
 
-def load_provided(conf: ProvidedConf, *, mesh: str, secrets: SecretSource) -> KeyPair:
+def load_provided(conf: ProvidedConf, *, mesh: str, secrets: SecretFinder) -> KeyPair:
     """Raises BadKeyPair."""
     if conf.cert is None or conf.key is None:
         raise BadKeyPair("the provided CA needs both cert and key")
@@ -61,7 +61,7 @@ def load_provided(conf: ProvidedConf, *, mesh: str, secrets: SecretSource) -> Ke
 
 
 def provided_violations(
-    conf: ProvidedConf, *, mesh: str, secrets: SecretSource
+    conf: ProvidedConf, *, mesh: str, secrets: SecretFinder
 ) -> tuple[Violation, ...]:
     """What is wrong with what `conf` leads to, with paths below `conf`. That both are set is
     checked with the Mesh itself."""

@@ -9,10 +9,12 @@ from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.resource import AnyResource, Resource
 
 
-class SecretSource(Protocol):
-    """The Replica is one."""
-
+class SecretFinder(Protocol):
     def find(self, key: ResourceKey) -> AnyResource | None: ...
+
+
+class SecretSource(SecretFinder, Protocol):
+    """The Replica is one."""
 
     def list(self, kind: str, mesh: str | None = None) -> Sequence[AnyResource]: ...
 
@@ -23,7 +25,7 @@ def secret_key(mesh: str, name: str) -> ResourceKey:
     return ResourceKey(kind.name, mesh, name)
 
 
-def find_secret(source: SecretSource, key: ResourceKey) -> bytes | None:
+def find_secret(source: SecretFinder, key: ResourceKey) -> bytes | None:
     found = source.find(key)
     return None if found is None else secret_data(found)
 

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 from kuma.identity.errors import TokenRefused
+from kuma.kit import aside
 from kuma.kit.incremental import Engine
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.delivery import Connection, ProxyNode, ProxyRefused
@@ -129,8 +130,9 @@ class Hub:
     ) -> Connection:
         """See `ProxyHub.connect`."""
         key = ProxyKey(node.mesh, node.name)
+        size = _size_brought(node)
+        brought = await aside.work(size, lambda: self._brought(node))
         existing = self._find(key)
-        brought = self._brought(node)
         dataplane = brought or existing
         if dataplane is None:
             raise ProxyRefused(
@@ -148,10 +150,10 @@ class Hub:
         elif existing is not None and any(
             each.is_ready for each in existing.spec.networking.inbound
         ):
-            await self._register(brought)
+            await self._register(brought, size)
             self._attach(stream, node, sink)
         else:
-            await self._register(not_ready(brought))
+            await self._register(not_ready(brought), size)
             joining = stream.joining = Joining(lambda: self._joined(stream, brought))
             self._attach(stream, node, _both(joining.configured, sink))
         return stream
@@ -208,6 +210,11 @@ class Hub:
         text = node.metadata.get("dataplane.resource")
         if not text:
             return None
+        if _size_brought(node) > aside.LARGEST:
+            raise ProxyRefused(
+                "invalid_argument",
+                f"the Dataplane must not be longer than {aside.LARGEST // (1024 * 1024)} MiB",
+            )
         try:
             resource = parse_document(self._registry, from_json(text, allow_inf_nan=False))
         except (TypeError, ValueError, InvalidResource) as error:
@@ -221,9 +228,9 @@ class Hub:
             )
         return cast("Dataplane", resource)
 
-    async def _register(self, dataplane: Dataplane) -> None:
+    async def _register(self, dataplane: Dataplane, size: int) -> None:
         with _refusing():
-            await self._registrar.register(dataplane)
+            await self._registrar.register(dataplane, size=size)
 
     def _check(self, token: str, dataplane: Dataplane, existing: Dataplane | None) -> None:
         try:
@@ -290,6 +297,11 @@ def _bearer(credential: str | None) -> str:
     """The token, with or without the scheme in front of it."""
     text = (credential or "").strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _size_brought(node: ProxyNode) -> int:
+    text = node.metadata.get("dataplane.resource")
+    return len(text) if isinstance(text, str) else 0
 
 
 def _version(metadata: Mapping[str, Any]) -> dict[str, Any]:

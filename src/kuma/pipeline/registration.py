@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from kuma.pipeline.fanout import ProxyKey
+from kuma.resources.codec import document_bytes
 from kuma.resources.errors import NotFound, ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, InboundState
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
@@ -47,10 +48,11 @@ class Registrar:
         self._writes: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def register(self, dataplane: Resource[DataplaneSpec]) -> None:
-        """Create or update the Dataplane that a proxy brought. Raises ResourceError."""
+    async def register(self, dataplane: Resource[DataplaneSpec], *, size: int) -> None:
+        """Create or update the Dataplane that a proxy brought, a document of `size` bytes. Raises
+        ResourceError."""
         self.keep(ProxyKey(dataplane.mesh, dataplane.name))
-        await self._writer.put(dataplane)
+        await self._writer.put(dataplane, size=size)
 
     def announce(self, dataplane: Resource[DataplaneSpec]) -> None:
         """The proxy that brought it, and was registered as not ready, may get requests now."""
@@ -60,7 +62,7 @@ class Registrar:
         if self._replica.find(dataplane.key) is None:
             return
         try:
-            await self._writer.put(dataplane)
+            await self._writer.put(dataplane, size=len(document_bytes(dataplane)))
         except Unavailable:
             asyncio.get_running_loop().call_later(_RETRY, self.announce, dataplane)
         except ResourceError as error:
@@ -74,7 +76,7 @@ class Registrar:
     async def mark_leaving(self, dataplane: Resource[DataplaneSpec]) -> None:
         """Its inbounds are not ready any more, so that nobody sends requests there; the proxy is
         ready again when it registers again. Raises ResourceError."""
-        await self._writer.put(not_ready(dataplane))
+        await self._writer.put(not_ready(dataplane), size=len(document_bytes(dataplane)))
 
     def release(self, key: ProxyKey, *, for_good: bool = False) -> None:
         """The last stream of a proxy that brought its Dataplane ended. `for_good`: it said before

@@ -37,15 +37,19 @@ _MAX_MESH_NAME = 63
 _ANY_VALUE = "*"
 
 
-class View(Protocol):
-    """What admission sees of other resources; a Replica is one."""
+class Finder(Protocol):
+    """What admission sees of other resources, maybe from a thread; a Replica is one."""
 
     def find(self, key: ResourceKey) -> AnyResource | None: ...
+
+
+class View(Finder, Protocol):
+    """What deletion sees."""
 
     def list(self, kind: str | Kind[Any], mesh: str | None = None) -> list[AnyResource]: ...
 
 
-Check = Callable[[AnyResource, View], Iterable[Violation]]
+Check = Callable[[AnyResource, Finder], Iterable[Violation]]
 """A further rule on resources of one kind, from a part that `resources` must not know."""
 
 
@@ -54,25 +58,27 @@ def admit(
     existing: AnyResource | None,
     *,
     mesh: Resource[MeshSpec] | None,
-    view: View,
+    view: Finder,
     place: Place,
     checks: Iterable[Check] = (),
 ) -> AnyResource:
-    """`new` as it is to be stored. `mesh` is that of a mesh-scoped resource.
+    """`new` as it is to be stored. `mesh` is that of a mesh-scoped resource. `checks` are asked about
+    what is right otherwise.
 
     Raises InvalidResource with every violation, and MeshNotFound.
     """
-    if new.kind.is_mesh_scoped and mesh is None:
-        raise MeshNotFound(new.mesh)
     resource = replace(new, spec=new.kind.default(new.spec))
+    rules = resource.kind.validate(resource)
+    if not rules and new.kind.is_mesh_scoped and mesh is None:
+        raise MeshNotFound(new.mesh)
     labels = _labels(resource, place)
-    found = [*check_sent_labels(resource, place), *resource.kind.validate(resource)]
+    found = [*check_sent_labels(resource, place), *rules]
     if existing is not None:
         found += check_immutable_labels(_labels(existing, place), labels)
     admitted = _tag_zone(resource, place).with_labels(labels)
     found += _check_kind(admitted, existing, mesh)
-    for check in checks:
-        found += check(admitted, view)
+    if not found:
+        found += (violation for check in checks for violation in check(admitted, view))
     if found:
         raise InvalidResource(tuple(dict.fromkeys(found)))
     return admitted

@@ -80,7 +80,18 @@ def _build_bytes(resource: AnyResource) -> bytes:
     return b'%b,"spec":%b%b}' % (envelope[:-1], spec, status)
 
 
-def parse_document(
+def parse_document(registry: Registry, raw: object) -> AnyResource:
+    """A document with all that can be known of it alone: its form and its kind's own rules.
+
+    Raises InvalidResource with every violation.
+    """
+    resource = read_document(registry, raw)
+    if found := resource.kind.validate(resource):
+        raise InvalidResource(tuple(dict.fromkeys(found)))
+    return resource
+
+
+def read_document(
     registry: Registry,
     raw: object,
     *,
@@ -88,10 +99,11 @@ def parse_document(
     mesh: str | None = None,
     name: str | None = None,
 ) -> AnyResource:
-    """Read a document that was parsed from JSON or YAML.
+    """Read a document that was parsed from JSON or YAML, for the writer: its admission asks the
+    kind's own rules, which take long for a large document and so are asked once.
 
     `kind`, `mesh` and `name` are what the URL says, where there is one, and the document must agree.
-    Raises InvalidResource with every violation, those of the kind's own rules included.
+    Raises InvalidResource with every violation, if the form is wrong those of the rules included.
     """
     if not isinstance(raw, Mapping):
         raise InvalidResource((Violation("", "must be an object with the fields of a resource"),))
@@ -104,9 +116,9 @@ def parse_document(
     status = _read_status(declared, raw, found)
     if spec is not None:
         resource = Resource(declared, meta, declared.default(spec), status)
-        found += declared.validate(resource)
         if not found:
             return resource
+        found += declared.validate(resource)
     raise InvalidResource(tuple(dict.fromkeys(found)))
 
 

@@ -6,12 +6,13 @@ Specs are pydantic models: frozen, camelCase outside and snake_case inside, unkn
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, get_args
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -216,11 +217,11 @@ def read_strictly(
     Null stands for the default of a simple field that has one, so it is left out of what is given back.
     """
     found: list[Violation] = []
-    return _read_strictly([model], raw, root, found), tuple(found)
+    return _read_strictly((model,), raw, root, found), tuple(found)
 
 
 def _read_strictly(
-    models: list[type[BaseModel]], raw: Any, path: str, found: list[Violation]
+    models: tuple[type[BaseModel], ...], raw: Any, path: str, found: list[Violation]
 ) -> Any:
     if isinstance(raw, list):
         items = enumerate(raw)
@@ -228,28 +229,52 @@ def _read_strictly(
     if not isinstance(raw, Mapping):
         return raw
     kept = dict(raw)
-    for field, info in _fields_of(models):
-        if field not in kept:
-            continue
-        inner, value = join_path(path, field), kept[field]
-        if value is None and not _mentions(info.annotation, Json):
-            if not isinstance(info.default, str | int):
-                found.append(Violation(inner, "must not be null"))
-            else:
-                del kept[field]
-        elif not isinstance(value, bool) and _mentions(info.annotation, bool):
-            found.append(Violation(inner, "must be true or false"))
-        elif isinstance(value, bool) and _mentions(info.annotation, int):
-            found.append(Violation(inner, "must be an integer"))
-        else:
-            kept[field] = _read_strictly(_models_in(info.annotation), value, inner, found)
+    for field, strict in _strict_fields(models):
+        if field in kept:
+            value = kept[field]
+            if value is None and not strict.takes_null:
+                if not strict.has_simple_default:
+                    found.append(Violation(join_path(path, field), "must not be null"))
+                else:
+                    del kept[field]
+            elif strict.is_bool and not isinstance(value, bool):
+                found.append(Violation(join_path(path, field), "must be true or false"))
+            elif strict.is_int and isinstance(value, bool):
+                found.append(Violation(join_path(path, field), "must be an integer"))
+            elif isinstance(value, list | Mapping):
+                inner = join_path(path, field)
+                kept[field] = _read_strictly(strict.models, value, inner, found)
     return kept
 
 
-def _fields_of(models: Iterable[type[BaseModel]]) -> Iterator[tuple[str, FieldInfo]]:
-    for model in models:
-        for name, info in model.model_fields.items():
-            yield info.alias or name, info
+class _StrictField(NamedTuple):
+    takes_null: bool
+    has_simple_default: bool
+    is_bool: bool
+    is_int: bool
+    models: tuple[type[BaseModel], ...]
+
+
+@cache
+def _strict_fields(
+    models: tuple[type[BaseModel], ...],
+) -> tuple[tuple[str, _StrictField], ...]:
+    """Several models are those of a union."""
+    return tuple(
+        (info.alias or name, _strict_field(info))
+        for model in models
+        for name, info in model.model_fields.items()
+    )
+
+
+def _strict_field(info: FieldInfo) -> _StrictField:
+    return _StrictField(
+        takes_null=_mentions(info.annotation, Json),
+        has_simple_default=isinstance(info.default, str | int),
+        is_bool=_mentions(info.annotation, bool),
+        is_int=_mentions(info.annotation, int),
+        models=tuple(_models_in(info.annotation)),
+    )
 
 
 def _mentions(annotation: Any, wanted: type) -> bool:

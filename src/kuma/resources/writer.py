@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+from kuma.kit import aside
 from kuma.kit.clock import Clock
 from kuma.kit.value import value
 from kuma.resources.admission import Check, admit, check_delete, owner_of, spec_as
@@ -68,8 +69,9 @@ class Writer:
         self._checks = checks or {}
         self._unsafe_delete = unsafe_delete
 
-    async def put(self, resource: AnyResource) -> Put:
-        """Create or replace; `resource.meta.version` and `status` do not matter.
+    async def put(self, resource: AnyResource, *, size: int = 0) -> Put:
+        """Create or replace; `resource.meta.version` and `status` do not matter. `size` is that of the
+        document in bytes: a large one is admitted aside, so that nobody waits for it.
 
         Raises InvalidResource, MeshNotFound, and Conflict if others keep changing it meanwhile.
         """
@@ -77,7 +79,7 @@ class Writer:
         attempts_left = _ATTEMPTS
         while True:
             try:
-                return await self._put_over(existing, resource)
+                return await self._put_over(existing, resource, size)
             except (Conflict, AlreadyExists, NotFound) as error:
                 attempts_left -= 1
                 if not attempts_left:
@@ -103,15 +105,18 @@ class Writer:
             check_delete(existing, self._replica)
         await self._store.commit([Delete(key)])
 
-    async def _put_over(self, existing: AnyResource | None, resource: AnyResource) -> Put:
+    async def _put_over(
+        self, existing: AnyResource | None, resource: AnyResource, size: int
+    ) -> Put:
         """Raises Conflict or AlreadyExists if the database holds something else than `existing`."""
         if existing is None:
-            return await self._create(resource)
+            return await self._create(resource, size)
         versioned = _at_version(replace(resource, status=existing.status), existing)
-        admitted = await self._admit(versioned, existing)
+        admitted = await self._admit(versioned, existing, size)
         warnings = admitted.kind.deprecations(admitted)
         secrets = await self._missing_secrets(admitted)
-        if existing.same_content(admitted) and not secrets:
+        same = await aside.work(size, lambda: existing.same_content(admitted))
+        if same and not secrets:
             await self._confirm(existing)
             return Put(existing, created=False, warnings=warnings)
         stored = await self._store.commit([Update(admitted), *secrets])
@@ -124,16 +129,18 @@ class Writer:
         if stored is None or stored.meta != existing.meta:
             raise Conflict(existing.key)
 
-    async def _create(self, resource: AnyResource) -> Put:
-        admitted = await self._admit(self._as_new(replace(resource, status=None)), None)
+    async def _create(self, resource: AnyResource, size: int) -> Put:
+        admitted = await self._admit(self._as_new(replace(resource, status=None)), None, size)
         companions = [Create(each, owner=admitted.key) for each in await self._bring(admitted)]
         stored = await self._store.commit([Create(admitted, owner=owner_of(admitted)), *companions])
         return Put(stored[0], created=True, warnings=admitted.kind.deprecations(admitted))
 
-    async def _admit(self, resource: AnyResource, existing: AnyResource | None) -> AnyResource:
+    async def _admit(
+        self, resource: AnyResource, existing: AnyResource | None, size: int = 0
+    ) -> AnyResource:
         self._registry.kind(resource.kind.name)  # what is not registered could not be read back
         mesh = await self._mesh_of(resource) if resource.kind.is_mesh_scoped else None
-        return self._admit_into(mesh, resource, existing)
+        return await aside.work(size, lambda: self._admit_into(mesh, resource, existing))
 
     def _admit_into(
         self,

@@ -393,3 +393,11 @@ def test_what_redirection_may_say_is_accepted():
         }
     )
     assert find_violations(DATAPLANE, spec) == []
+
+
+def test_inbounds_are_limited_unlike_in_kuma() -> None:
+    inbound = [{"port": 1 + at} for at in range(1025)]
+    spec = {"networking": {"address": "192.0.2.1", "inbound": inbound}}
+    assert find_violations(DATAPLANE, spec) == [
+        ("networking.inbound", "must have at most 1024 items")
+    ]

@@ -8,7 +8,7 @@ from kuma.identity.key_pair import parse_certificates
 from kuma.identity.provided import provided_violations
 from kuma.resolve.workload_identity import NoSpiffeId, trust_domain_of
 from kuma.resources import labels as well_known
-from kuma.resources.admission import View, spec_as
+from kuma.resources.admission import Finder, spec_as
 from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh.ca_backends import PROVIDED
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentitySpec
@@ -18,13 +18,13 @@ from kuma.resources.resource import Resource
 from kuma.resources.violation import Violation, at
 
 
-def check_provided_authorities(mesh: Resource[Any], view: View) -> tuple[Violation, ...]:
+def check_provided_authorities(mesh: Resource[Any], view: Finder) -> tuple[Violation, ...]:
     """The certificate and key of each provided CA must be there, belong together and be a CA's,
     unless the mesh says `mtls.skipValidation`."""
     return tuple(_violations(mesh.name, cast("MeshSpec", mesh.spec), view))
 
 
-def _violations(mesh: str, spec: MeshSpec, view: View) -> Iterator[Violation]:
+def _violations(mesh: str, spec: MeshSpec, view: Finder) -> Iterator[Violation]:
     if spec.mtls is None or spec.mtls.skip_validation:
         return
     for index, backend in enumerate(spec.mtls.backends):
@@ -33,7 +33,7 @@ def _violations(mesh: str, spec: MeshSpec, view: View) -> Iterator[Violation]:
             yield from at(f"mtls.backends[{index}].conf", found)
 
 
-def check_trusted_certificates(trust: Resource[Any], view: View) -> tuple[Violation, ...]:
+def check_trusted_certificates(trust: Resource[Any], view: Finder) -> tuple[Violation, ...]:
     """One that cannot be read would cost all proxies of the mesh their trust.
 
     # Differs from Kuma, where anything in PEM will do.
@@ -51,7 +51,7 @@ def _unreadable(spec: MeshTrustSpec) -> Iterator[Violation]:
             yield Violation(path, "provided certificate has incorrect format")
 
 
-def check_trust_domain(identity: Resource[Any], view: View) -> tuple[Violation, ...]:
+def check_trust_domain(identity: Resource[Any], view: Finder) -> tuple[Violation, ...]:
     """The trust domain of an identity cannot change while there is a MeshTrust for the one before:
     who has a certificate of it would not be trusted any more."""
     spec = cast("MeshIdentitySpec", identity.spec)

@@ -137,6 +137,7 @@ class MeshServiceUpkeep:
             except ResourceError as error:
                 self._due[mesh, name] = self._clock.now() + RETRY
                 log.warning("MeshService not kept", mesh=mesh, name=name, reason=str(error))
+            await asyncio.sleep(0)  # one Dataplane may touch a thousand
 
     async def _until_woken(self) -> None:
         left = min(self._due.values(), default=None)
@@ -158,9 +159,11 @@ class MeshServiceUpkeep:
         if service is not None and not _is_local(service):
             return
         is_managed = service is None or service.labels.get(well_known.MANAGED_BY) == GENERATOR
+        if service is None and not _generates(mesh):
+            return
         wanted = self._generated(mesh_name, name, service) if is_managed else None
         if service is None:
-            if wanted is not None and _generates(mesh):
+            if wanted is not None:
                 await self._create(mesh_name, name, wanted)
             return
         if is_managed and not _generates(mesh):

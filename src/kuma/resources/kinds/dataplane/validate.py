@@ -42,6 +42,10 @@ _PORTLESS_KIND = "MeshExternalService"
 
 _SAME_ADDRESS = "serviceAddress and servicePort has to differ from address and port"
 
+_MAX_INBOUNDS = 1024
+"""# Differs from Kuma, which sets no limit. Each may be a service of its own, so that one Dataplane
+# could change so many at once that nobody else is served meanwhile."""
+
 
 def validate_dataplane(resource: Resource[DataplaneSpec]) -> tuple[Violation, ...]:
     spec = resource.spec
@@ -97,6 +101,8 @@ def _check_networking(networking: DataplaneNetworking) -> Iterator[Violation]:
     yield from check_address("address", networking.address)
     if networking.advertised_address:
         yield from check_address("advertisedAddress", networking.advertised_address)
+    if len(networking.inbound) > _MAX_INBOUNDS:
+        yield Violation("inbound", f"must have at most {_MAX_INBOUNDS} items")
     for index, inbound in enumerate(networking.inbound):
         yield from at(f"inbound[{index}]", _check_inbound(inbound, networking.address))
     for index, outbound in enumerate(networking.outbound):
