@@ -313,6 +313,7 @@ _PLAIN_MESSAGES = {
     "bool_parsing": "must be true or false",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
+    "bytes_type": "must be base64",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "dict_type": "must be a map",

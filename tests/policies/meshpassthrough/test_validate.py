@@ -72,6 +72,7 @@ def test_accepts(accepted: dict[str, Any]) -> None:
             "value",
             "provided DNS has incorrect value",
         ),
+        (match("Domain", "*.1.2.3.4", protocol="tls"), "value", "provided DNS has incorrect value"),
         (match("Domain", "", protocol="tls"), "value", "provided DNS has incorrect value"),
         (
             match("Domain", "*.a.com", protocol="http"),

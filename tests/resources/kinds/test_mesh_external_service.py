@@ -66,6 +66,10 @@ def test_a_valid_one_is_accepted(document: dict[str, Any]) -> None:
             ],
         ),
         (
+            tls(verification={"serverName": "1.2.3.4"}),
+            [("spec.tls.verification.serverName", "must be a valid DNS name")],
+        ),
+        (
             tls(verification={"clientKey": SOURCE}),
             [("spec.tls.verification.clientCert", "must be defined when clientKey is defined")],
         ),
@@ -96,6 +100,8 @@ def test_a_wrong_one_is_refused(document: dict[str, Any], expected: Found) -> No
             "spec.endpoints[0].priority",
         ),
         (tls(verification={"mode": "Never"}), "spec.tls.verification.mode"),
+        (tls(verification={"caCert": {"inline": ""}}), "spec.tls.verification.caCert.inline"),
+        (tls(verification={"caCert": {"inline": 1}}), "spec.tls.verification.caCert.inline"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_there(document: dict[str, Any], field: str) -> None:

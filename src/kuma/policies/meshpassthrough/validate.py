@@ -62,7 +62,7 @@ def _check_domain(match: Match) -> Iterator[Violation]:
     if is_wildcard and not match.value.startswith("*."):
         message = "provided DNS has incorrect value, partial wildcard is currently not supported"
         yield Violation("value", message)
-    elif not is_dns_name(match.value.removeprefix("*.")) or is_ip(match.value):
+    elif not is_dns_name(match.value.removeprefix("*.")):
         yield Violation("value", "provided DNS has incorrect value")
 
 

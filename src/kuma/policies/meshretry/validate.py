@@ -127,6 +127,7 @@ def _validate_back_offs(
     back_off: BackOff | None, rate_limited: RateLimitedBackOff | None
 ) -> list[Violation]:
     found: list[Violation] = []
+    # Differs from Kuma, which takes intervals of zero, and Envoy then refuses the route.
     if back_off is not None and back_off == BackOff():
         found.append(Violation("backOff", "must not be empty"))
     if back_off is not None:

@@ -21,6 +21,7 @@ class DataSource(ProtoModel):
     def _only_one(self) -> "DataSource":
         names = ("secret", "file", "inline", "inline_string")
         if sum(getattr(self, name) is not None for name in names) > 1:
+            # Differs from Kuma, which takes one of them without saying which.
             msg = "only one of secret, file, inline and inlineString can be set"
             raise ValueError(msg)
         return self

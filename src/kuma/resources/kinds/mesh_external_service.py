@@ -97,7 +97,7 @@ class SanMatch(SpecModel):
 
 
 class CertificateSource(SpecModel):
-    inline: Base64 | None = None
+    inline: Annotated[Base64, Field(min_length=1)] | None = None
     """The content itself, in base64."""
     inline_string: str | None = None
     """The content itself, as text."""

@@ -64,6 +64,7 @@ def _validate(resource: Resource[MeshTrustSpec]) -> tuple[Violation, ...]:
 def _violations(spec: MeshTrustSpec) -> Iterator[Violation]:
     if not spec.trust_domain:
         yield Violation("spec.trustDomain", "trustDomain needs to be defined")
+    # Differs from Kuma, which takes any text.
     elif "/" in spec.trust_domain:
         yield Violation("spec.trustDomain", 'must be a name without "spiffe://" and path')
     elif wrong := find_spiffe_id_error(f"spiffe://{spec.trust_domain}"):

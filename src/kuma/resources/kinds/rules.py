@@ -29,8 +29,9 @@ def is_ipv6(text: str) -> bool:
 
 
 def is_dns_name(text: str) -> bool:
-    """Looser than RFC 1123: underscores, and a dot at the end."""
-    return len(text.replace(".", "")) <= 255 and _DNS_NAME.fullmatch(text) is not None
+    """Looser than RFC 1123: underscores, and a dot at the end. An IP address is no name."""
+    fits = len(text.replace(".", "")) <= 255 and _DNS_NAME.fullmatch(text) is not None
+    return fits and not is_ip(text)
 
 
 def is_unspecified(address: str) -> bool:

@@ -99,7 +99,7 @@ def _check_gateway_tags(gateway: Gateway) -> Iterator[Violation]:
 
 def _check_networking(networking: DataplaneNetworking) -> Iterator[Violation]:
     yield from check_address("address", networking.address)
-    if networking.advertised_address:
+    if networking.advertised_address:  # Differs from Kuma, which takes any text.
         yield from check_address("advertisedAddress", networking.advertised_address)
     if len(networking.inbound) > _MAX_INBOUNDS:
         yield Violation("inbound", f"must have at most {_MAX_INBOUNDS} items")
@@ -109,6 +109,7 @@ def _check_networking(networking: DataplaneNetworking) -> Iterator[Violation]:
         yield from at(f"outbound[{index}]", _check_outbound(outbound))
     if networking.transparent_proxying is not None:
         found = _check_redirection(networking.transparent_proxying)
+        # Differs from Kuma, which writes `transparentProxing`.
         yield from at("transparentProxying", found)
     yield from _check_clashes(networking)
 

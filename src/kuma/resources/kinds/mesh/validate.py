@@ -67,6 +67,8 @@ def _check_mtls(mtls: Mtls, mesh: str) -> Iterator[Violation]:
 
 def _check_backend(backend: CertificateAuthorityBackend, mesh: str) -> Iterator[Violation]:
     rotation = backend.dp_cert.rotation if backend.dp_cert else None
+    # Differs from Kuma, which calls it `mtls.dpcert.rotation.expiration`, whatever the backend, and
+    # wants it as soon as there is anything in `dpCert`.
     if rotation is not None and rotation.expiration:
         yield from _check_expiration("dpCert.rotation.expiration", rotation.expiration)
     if backend.type == BUILTIN:

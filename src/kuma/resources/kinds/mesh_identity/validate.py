@@ -41,6 +41,7 @@ def _templates(spec: MeshIdentitySpec) -> Iterator[Violation]:
         except BadTemplate as error:
             yield Violation(field, f"couldn't parse template: {error}")
     path = spec.spiffe_id.path
+    # Differs from Kuma, which takes it, and then has identities that are none.
     if path and not path.startswith(("/", "{{")):
         yield Violation("path", 'must begin with "/"')
 
