@@ -2,6 +2,7 @@
 
 import click
 
+from kuma.app.ctl.errors import Unreachable
 from kuma.app.ctl.session import Session
 from kuma.kit.go_cli import GoCommand
 from kuma.kit.version import PRODUCT, build_info
@@ -40,7 +41,11 @@ def version(context: click.Context, *, detailed: bool, client: bool) -> None:
         click.echo(f"Client: {PRODUCT} {info['version']}")
     if client:
         return
-    server = Session(context).client().index()
+    try:
+        server = Session(context).client().index()
+    except Unreachable as error:
+        click.echo(f"Unable to connect to control plane: {error}", err=True)
+        return
     if not detailed:
         click.echo(f"Server: {server['product']} {server['version']}")
         return
