@@ -12,45 +12,9 @@ import pytest
 from kuma.dataplane.access_logs import AccessLogs, parse_entry
 from kuma.dataplane.errors import DataPlaneError
 from kuma.dataplane.log import Log
+from tests.support.collectors import LineSink, a_sink
 
 HOST = "127.0.0.1"
-
-
-class Sink:
-    """A collector that keeps every line, until it is closed."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for each in self._writers:
-            each.close()
-        await asyncio.gather(*(each.wait_closed() for each in self._writers))
-        self._writers.clear()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
-        while line := await reader.readline():
-            self.lines.append(line)
-
-
-@asynccontextmanager
-async def a_sink() -> AsyncIterator[Sink]:
-    sink = Sink()
-    await sink.open()
-    try:
-        yield sink
-    finally:
-        await sink.close()
 
 
 class Pipe:
@@ -66,7 +30,7 @@ class Pipe:
         async with asyncio.timeout(10):
             await asyncio.to_thread(os.write, self._fd, entry + b"\n")
 
-    async def send(self, sink: Sink | int, message: object) -> None:
+    async def send(self, sink: LineSink | int, message: object) -> None:
         port = sink if isinstance(sink, int) else sink.port
         await self.write(json.dumps({"address": f"{HOST}:{port}", "message": message}).encode())
 
@@ -118,8 +82,8 @@ async def test_entries_go_to_their_addresses_in_order(tmp_path: Path) -> None:
         await pipe.send(other, {"code": 200})
         await until(lambda: len(one.lines) == 100 and bool(other.lines))
 
-        assert one.lines == [f"line {number}\n".encode() for number in range(100)]
-        assert other.lines == [b'{"code":200}\n']
+        assert one.lines == [f"line {number}\n" for number in range(100)]
+        assert other.lines == ['{"code":200}\n']
         assert pipe.told == []
 
 
@@ -127,18 +91,18 @@ async def test_what_was_written_before_the_end_is_sent(tmp_path: Path) -> None:
     async with a_sink() as sink:
         async with a_pipe(tmp_path) as pipe:
             await pipe.send(sink, "last words")
-        await until(lambda: sink.lines == [b"last words\n"])
+        await until(lambda: sink.lines == ["last words\n"])
 
 
 async def test_entries_wait_for_a_collector_that_restarts(tmp_path: Path) -> None:
     async with a_sink() as sink, a_pipe(tmp_path) as pipe:
         await pipe.send(sink, "before")
-        await until(lambda: sink.lines == [b"before\n"])
+        await until(lambda: sink.lines == ["before\n"])
         await sink.close()
         await pipe.send(sink, "meanwhile")
         await until(lambda: any("access logs cannot be sent" in line for line in pipe.told))
         await sink.open()
-        await until(lambda: sink.lines == [b"before\n", b"meanwhile\n"])
+        await until(lambda: sink.lines == ["before\n", "meanwhile\n"])
         await until(lambda: any("access logs are sent again" in line for line in pipe.told))
 
 
@@ -179,7 +143,7 @@ async def test_a_collector_that_does_not_read_loses_entries_and_others_none(
         for _ in range(400):  # more than the kernel takes, and more than is held
             await pipe.send(port, "x" * 60_000)
         await pipe.send(sink, "alive")
-        await until(lambda: sink.lines == [b"alive\n"])
+        await until(lambda: sink.lines == ["alive\n"])
         assert any("entries of the access log were dropped" in line for line in pipe.told)
         stuck.set()
 
@@ -190,7 +154,7 @@ async def test_what_has_no_address_is_dropped_and_told_once(tmp_path: Path) -> N
             await pipe.write(b"nonsense")
         await pipe.write(b"y" * 300_000)
         await pipe.send(sink, "alive")
-        await until(lambda: sink.lines == [b"alive\n"])
+        await until(lambda: sink.lines == ["alive\n"])
         assert len(pipe.told) == 1
         assert "say no address were dropped" in pipe.told[0]
 
@@ -200,7 +164,7 @@ async def test_addresses_that_are_none_hold_nothing_up(tmp_path: Path) -> None:
         await pipe.write(b'{"address": "no-port", "message": "x"}')
         await pipe.write(b'{"address": "a.invalid:1", "message": "x"}')
         await pipe.send(sink, "alive")
-        await until(lambda: sink.lines == [b"alive\n"])
+        await until(lambda: sink.lines == ["alive\n"])
 
 
 async def test_what_is_left_from_before_is_replaced(tmp_path: Path) -> None:

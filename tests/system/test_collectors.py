@@ -1,22 +1,19 @@
 """What MeshAccessLog over TCP and MeshOpenTelemetryBackend promise, seen by collectors."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
-    ExportLogsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
 )
 
+from tests.support.collectors import Collector, LineSink, a_collector, a_sink
 from tests.support.mesh import HOST, until
 from tests.system.conftest import Mesh
 from tests.system.test_tracing import an_http_collector
@@ -25,84 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REF = {"kind": "MeshOpenTelemetryBackend", "labels": {"team": "core"}}
 BACKEND = {"type": "OpenTelemetry", "openTelemetry": {"backendRef": REF}}
-LOGS, SPANS = (
-    "opentelemetry.proto.collector.logs.v1.LogsService",
-    ("opentelemetry.proto.collector.trace.v1.TraceService"),
-)
-
-
-class LineSink:
-    """Takes lines over TCP. It may be closed, and opened again at the same port."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for each in self._writers:
-            each.close()
-        self._writers.clear()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
-        while line := await reader.readline():
-            self.lines.append(line.decode())
-
-
-@asynccontextmanager
-async def a_sink() -> AsyncIterator[LineSink]:
-    sink = LineSink()
-    await sink.open()
-    try:
-        yield sink
-    finally:
-        await sink.close()
-
-
-class Collector:
-    """What it was told, over gRPC."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.logs: list[ExportLogsServiceRequest] = []
-        self.spans: list[ExportTraceServiceRequest] = []
-
-
-@asynccontextmanager
-async def a_collector() -> AsyncIterator[Collector]:
-    server = grpc.aio.server()
-    collector = Collector(server.add_insecure_port(f"{HOST}:0"))
-    for service, told, request, response in (
-        (LOGS, collector.logs, ExportLogsServiceRequest, ExportLogsServiceResponse),
-        (SPANS, collector.spans, ExportTraceServiceRequest, ExportTraceServiceResponse),
-    ):
-
-        async def export(
-            asked: Any, _: Any, told: list[Any] = told, response: Any = response
-        ) -> Any:
-            told.append(asked)
-            return response()
-
-        handler = grpc.unary_unary_rpc_method_handler(
-            export,
-            request_deserializer=request.FromString,
-            response_serializer=response.SerializeToString,
-        )
-        handlers = grpc.method_handlers_generic_handler(service, {"Export": handler})
-        server.add_generic_rpc_handlers((handlers,))
-    await server.start()
-    try:
-        yield collector
-    finally:
-        await server.stop(None)
 
 
 @asynccontextmanager

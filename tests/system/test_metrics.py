@@ -7,16 +7,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.collectors import a_collector
 from tests.support.envoy_static import a_key_pair
 from tests.support.mesh import HOST, until
 from tests.support.processes import free_ports
@@ -63,33 +62,6 @@ async def an_application(
     server = await asyncio.start_server(serve, HOST, 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-@asynccontextmanager
-async def a_collector() -> AsyncIterator[tuple[int, list[ExportMetricsServiceRequest]]]:
-    """In OTLP over gRPC: its port, and what it was told."""
-    told: list[ExportMetricsServiceRequest] = []
-
-    async def export(request: ExportMetricsServiceRequest, _: Any) -> ExportMetricsServiceResponse:
-        told.append(request)
-        return ExportMetricsServiceResponse()
-
-    handler = grpc.unary_unary_rpc_method_handler(
-        export,
-        request_deserializer=ExportMetricsServiceRequest.FromString,
-        response_serializer=ExportMetricsServiceResponse.SerializeToString,
-    )
-    service = "opentelemetry.proto.collector.metrics.v1.MetricsService"
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(service, {"Export": handler})]
-    )
-    port = server.add_insecure_port(f"{HOST}:0")
-    await server.start()
-    try:
-        yield port, told
-    finally:
-        await server.stop(None)
 
 
 @asynccontextmanager
@@ -295,15 +267,15 @@ def metrics_of(told: list[ExportMetricsServiceRequest]) -> dict[str, Metric]:
 
 async def test_a_collector_gets_metrics_again_and_again(mesh: Mesh) -> None:
     await mesh.get()
-    async with an_application() as app, a_collector() as (port, told):
-        to = {"endpoint": f"{HOST}:{port}", "refreshInterval": "1s"}
+    async with an_application() as app, a_collector() as collector:
+        to = {"endpoint": f"{HOST}:{collector.port}", "refreshInterval": "1s"}
         conf = {
             "applications": [{"port": app}],
             "backends": [{"type": "OpenTelemetry", "openTelemetry": to}],
         }
         async with measured(mesh, conf):
-            await until(lambda: asyncio.sleep(0.05, told), lambda told: len(told) > 2)
-    found = metrics_of(told)
+            await until(lambda: asyncio.sleep(0.05, collector.metrics), lambda told: len(told) > 2)
+    found = metrics_of(collector.metrics)
     [point] = found["shop_seconds"].histogram.data_points
     assert (list(point.explicit_bounds), list(point.bucket_counts)) == ([0.1], [2, 1])
     assert (point.sum, point.count) == (1.5, 3)
@@ -315,9 +287,9 @@ async def test_a_collector_gets_metrics_again_and_again(mesh: Mesh) -> None:
 
 
 async def test_a_collector_may_be_a_resource(mesh: Mesh) -> None:
-    async with a_collector() as (port, told):
+    async with a_collector() as collector:
         document = {"type": "MeshOpenTelemetryBackend", "mesh": "default", "name": "under-test"}
-        spec = {"endpoint": {"address": HOST, "port": port}}
+        spec = {"endpoint": {"address": HOST, "port": collector.port}}
         body = {**document, "labels": {"team": "x"}, "spec": spec}
         assert (await mesh.cp.rest.put(BACKENDS, json=body)).is_success
         ref = {"kind": "MeshOpenTelemetryBackend", "labels": {"team": "x"}}
@@ -325,10 +297,10 @@ async def test_a_collector_may_be_a_resource(mesh: Mesh) -> None:
         conf = {"backends": [{"type": "OpenTelemetry", "openTelemetry": to}]}
         try:
             async with measured(mesh, conf):
-                await until(lambda: asyncio.sleep(0.05, told), bool)
+                await until(lambda: asyncio.sleep(0.05, collector.metrics), bool)
         finally:
             await mesh.cp.rest.delete(BACKENDS)
-    assert "envoy_server_live" in metrics_of(told)
+    assert "envoy_server_live" in metrics_of(collector.metrics)
 
 
 async def test_a_collector_may_be_reached_over_http(mesh: Mesh) -> None:

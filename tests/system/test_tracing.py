@@ -6,14 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
 
+from tests.support.collectors import a_collector
 from tests.support.mesh import HOST, until
 from tests.system.conftest import Mesh
 
@@ -66,33 +62,6 @@ async def an_http_collector() -> AsyncIterator[HttpCollector]:
     collector.port = server.sockets[0].getsockname()[1]
     async with server:
         yield collector
-
-
-@asynccontextmanager
-async def an_otlp_collector() -> AsyncIterator[tuple[int, list[ExportTraceServiceRequest]]]:
-    """Its port, and what it was told."""
-    told: list[ExportTraceServiceRequest] = []
-
-    async def export(request: ExportTraceServiceRequest, _: Any) -> ExportTraceServiceResponse:
-        told.append(request)
-        return ExportTraceServiceResponse()
-
-    handler = grpc.unary_unary_rpc_method_handler(
-        export,
-        request_deserializer=ExportTraceServiceRequest.FromString,
-        response_serializer=ExportTraceServiceResponse.SerializeToString,
-    )
-    service = "opentelemetry.proto.collector.trace.v1.TraceService"
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(service, {"Export": handler})]
-    )
-    port = server.add_insecure_port(f"{HOST}:0")
-    await server.start()
-    try:
-        yield port, told
-    finally:
-        await server.stop(None)
 
 
 @asynccontextmanager
@@ -190,8 +159,8 @@ async def test_sampling_decides_which_requests_are_reported(mesh: Mesh) -> None:
 
 
 async def test_both_sides_report_to_opentelemetry(mesh: Mesh) -> None:
-    async with an_otlp_collector() as (port, told):
-        endpoint = {"endpoint": f"{HOST}:{port}"}
+    async with a_collector() as collector:
+        endpoint = {"endpoint": f"{HOST}:{collector.port}"}
         backends = [{"type": "OpenTelemetry", "openTelemetry": endpoint}]
         async with traced(mesh, {"backends": backends, "tags": [{"name": "t", "literal": "1"}]}):
 
@@ -199,7 +168,9 @@ async def test_both_sides_report_to_opentelemetry(mesh: Mesh) -> None:
                 """The most that have reported to one trace."""
                 await mesh.get()
                 traces: dict[bytes, set[str]] = {}
-                for resource in (each for request in told for each in request.resource_spans):
+                for resource in (
+                    each for request in collector.spans for each in request.resource_spans
+                ):
                     names = {a.key: a.value.string_value for a in resource.resource.attributes}
                     for span in (
                         span
