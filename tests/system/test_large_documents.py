@@ -54,17 +54,19 @@ async def _put(url: str, content: str) -> httpx.Response:
 async def test_others_are_answered_while_a_large_document_is_written(
     tmp_path: Path, document: Mapping[str, Any]
 ) -> None:
-    """Where the loop is held, one gap is nearly as long as all of the write. The bound is a share of
-    it, since both grow alike on a machine that is busy."""
+    """Where the loop is held, one gap is nearly as long as all of the write, each time. The bound is a
+    share of it, since both grow alike on a machine that is busy, which may hold up one of them."""
     content = json.dumps(document, separators=(",", ":"))
     assert 0.7 * MAX_BODY < len(content) < MAX_BODY
     async with a_control_plane(tmp_path) as control_plane:
         url = f"{control_plane.url}{control_plane.path(document)}"
-        for status in (201, 200):
+        held = []
+        for status in (201, 200, 200, 200):
             began = perf_counter()
             put = asyncio.ensure_future(_put(url, content))
             gaps = await _gaps(f"{control_plane.url}/", put)
             took = perf_counter() - began
             answer = await put
             assert answer.status_code == status, answer.text
-            assert max(gaps) < took / 2
+            held.append(max(gaps) / took)
+        assert min(held) < 1 / 2
