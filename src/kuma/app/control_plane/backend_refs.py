@@ -9,17 +9,14 @@ backend have a condition, too.
 Source: Kuma, conditions BackendRefsResolved and ReferencedByPolicies.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-import structlog
-
+from kuma.app.control_plane.agenda import Agenda
 from kuma.resources.backend_resource_ref import BackendResourceRef
-from kuma.resources.errors import Conflict, MeshNotFound, NotFound, ResourceError
+from kuma.resources.errors import NotFound, ResourceError
 from kuma.resources.kind import Kind
 from kuma.resources.kinds.conditions import Condition, ConditionsStatus, ConditionStatus
 from kuma.resources.kinds.mesh_open_telemetry_backend import (
@@ -31,12 +28,7 @@ from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
 
-log = structlog.get_logger("backend-refs")
-
 RESOLVED, REFERENCED = "BackendRefsResolved", "ReferencedByPolicies"
-PAUSE = timedelta(milliseconds=100)
-"""Between two rounds, so that many changes at once are few writes. The first one does not wait."""
-RETRY = timedelta(seconds=5)
 
 
 class BackendRefConditions:
@@ -47,8 +39,7 @@ class BackendRefConditions:
         self._writer = writer
         self._policies = [kind for kind in policies if kind.backend_refs is not None]
         self._kinds = {MESH_OPEN_TELEMETRY_BACKEND.name, *(kind.name for kind in self._policies)}
-        self._touched: set[str] = set()
-        self._woken = asyncio.Event()
+        self._meshes = Agenda[str]("backend references")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -56,36 +47,26 @@ class BackendRefConditions:
         try:
             for kind in sorted(self._kinds):
                 self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            while True:
-                await self._woken.wait()
-                await self._round()
-                await asyncio.sleep(PAUSE.total_seconds())
+            await self._meshes.run(self._keep)
         finally:
             stop()
 
     def _changed(self, changes: Sequence[Change]) -> None:
-        touched = {change.key.mesh for change in changes if change.key.kind in self._kinds}
-        if touched:
-            self._touched |= touched
-            self._woken.set()
+        kinds = self._kinds
+        self._meshes.add(change.key.mesh for change in changes if change.key.kind in kinds)
 
-    async def _round(self) -> None:
-        self._woken.clear()
-        touched, self._touched = self._touched, set()
-        for mesh in sorted(touched):
-            for resource in self._to_write(mesh):
-                await self._write(resource)
-
-    async def _write(self, resource: AnyResource) -> None:
-        try:
-            await self._writer.update(resource)
-        except (Conflict, NotFound, MeshNotFound):
-            return  # somebody else's change is on its way here, and wakes this job again
-        except ResourceError as error:
-            log.warning("a status is not written", resource=str(resource.key), reason=str(error))
-            asyncio.get_running_loop().call_later(
-                RETRY.total_seconds(), self._changed, [Change(resource.key, resource)]
-            )
+    async def _keep(self, mesh: str) -> None:
+        """All of the mesh, whatever becomes of one. Raises the first failure."""
+        failure: ResourceError | None = None
+        for resource in self._to_write(mesh):
+            try:
+                await self._writer.update(resource)
+            except NotFound:
+                continue
+            except ResourceError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _to_write(self, mesh: str) -> Iterator[AnyResource]:
         backends = self._replica.list(MESH_OPEN_TELEMETRY_BACKEND, mesh)
