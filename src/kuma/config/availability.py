@@ -61,7 +61,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "coreResources": "is not available yet: switching kinds off",
     "coreResources.status": _NOTHING_POLLS,
     "ipam.allocationInterval": _NOTHING_POLLS,
-    "ipam.knownInternalCIDRs": "is not available yet: the ranges are the default ones",
     "meshService.generationInterval": _NOTHING_POLLS,
     "meshService.labelPropagation": "is not available yet: labels of MeshServices",
 }

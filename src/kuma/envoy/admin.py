@@ -20,6 +20,7 @@ from kuma.envoy import tls
 from kuma.envoy.address import pipe_address, socket_address
 from kuma.envoy.cluster import build_local_cluster
 from kuma.envoy.http_filters import ROUTER_FILTER
+from kuma.envoy.internal import ONLY_LOOPBACK
 from kuma.envoy.listener import TLS_INSPECTOR, build_manager, manager_filter
 from kuma.envoy.shaper import HttpChain
 from kuma.plan import names
@@ -65,6 +66,7 @@ def _chain(admin: Admin, routes: list[Route]) -> FilterChain:
     manager = build_manager(
         names.admin(unified=admin.is_unified),
         admin.address,
+        internal=ONLY_LOOPBACK,
         routes=RouteConfiguration(virtual_hosts=[host], validate_clusters=BoolValue(value=False)),
     )
     return FilterChain(filters=[manager_filter(HttpChain(manager, [ROUTER_FILTER]))])

@@ -14,6 +14,7 @@ from envoy.config.route.v3.route_components_pb2 import DirectResponseAction, Rou
 
 from kuma.envoy import cluster, listener
 from kuma.envoy.finished import Finished, Made
+from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.message import as_resource
 from kuma.envoy.render import Renderer, ShaperFailed
 from kuma.envoy.route import build_routes
@@ -30,8 +31,14 @@ _FORBIDDEN = Route(match=RouteMatch(prefix="/"), direct_response=DirectResponseA
 class IsolatingRenderer(Renderer):
     """`tell` hears of what failed, as often as it does."""
 
-    def __init__(self, shapers: Sequence[Shaper], tell: Callable[[Failure], None]) -> None:
-        super().__init__(shapers)
+    def __init__(
+        self,
+        shapers: Sequence[Shaper],
+        tell: Callable[[Failure], None],
+        *,
+        internal: InternalRanges = DEFAULT,
+    ) -> None:
+        super().__init__(shapers, internal=internal)
         self._tell = tell
 
     def inbound(self, inbound: Inbound) -> tuple[EnvoyResource, ...]:
@@ -90,7 +97,7 @@ class IsolatingRenderer(Renderer):
         shapers = self._shapers
         while True:
             try:
-                return make(Renderer(shapers))
+                return make(Renderer(shapers, internal=self._internal))
             except ShaperFailed as failed:
                 broken = failed.shaper
                 error = told(failed.__cause__ or failed)

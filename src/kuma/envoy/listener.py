@@ -12,7 +12,6 @@ drains no connection. Differs from Kuma, where they are part of the listener.
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from envoy.config.core.v3.address_pb2 import CidrRange
 from envoy.config.core.v3.base_pb2 import INBOUND, OUTBOUND, Metadata, TransportSocket
 from envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions
 from envoy.config.listener.v3.listener_components_pb2 import (
@@ -30,12 +29,13 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
     Rds,
 )
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy import tls
 from kuma.envoy.address import ADS, is_ipv6, socket_address
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.http_filters import GRPC_STATS_FILTER, ROUTER_FILTER, in_order
+from kuma.envoy.internal import DEFAULT, InternalRanges, internal_ranges
 from kuma.envoy.message import duration, pack, struct
 from kuma.envoy.shaper import HttpChain, InboundChain, OutboundChain
 from kuma.plan import names
@@ -68,23 +68,9 @@ ShapeInbound = Callable[[InboundChain], None]
 ShapeOutbound = Callable[[OutboundChain], None]
 
 
-def _ranges(*texts: str) -> HttpConnectionManager.InternalAddressConfig:
-    pairs = (text.rsplit("/", 1) for text in texts)
-    return HttpConnectionManager.InternalAddressConfig(
-        cidr_ranges=[
-            CidrRange(address_prefix=prefix, prefix_len=UInt32Value(value=int(bits)))
-            for prefix, bits in pairs
-        ]
-    )
-
-
-_IPV4 = ("10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12")
-_IPV6 = ("fc00::/7", "fd00::/8")
-_INTERNAL_IPV4 = _ranges(*_IPV4, "127.0.0.1/32")
-_INTERNAL = _ranges(*_IPV4, *_IPV6, "127.0.0.1/32", "::1/128")
-
-
-def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
+def build_inbound(
+    inbound: Inbound, shape: ShapeInbound, *, internal: InternalRanges = DEFAULT
+) -> Listener:
     listener = Listener(
         name=inbound.listener_name,
         stat_prefix=inbound.unified_name,
@@ -97,13 +83,15 @@ def build_inbound(inbound: Inbound, shape: ShapeInbound) -> Listener:
     )
     if not inbound.bind:
         listener.bind_to_port.CopyFrom(_FALSE)
-    inspects_tls = _add_inbound_chains(listener, inbound, shape)
+    inspects_tls = _add_inbound_chains(listener, inbound, shape, internal)
     if inspects_tls:
         listener.listener_filters.append(TLS_INSPECTOR)
     return listener
 
 
-def build_outbound(outbound: Outbound, shape: ShapeOutbound) -> Listener:
+def build_outbound(
+    outbound: Outbound, shape: ShapeOutbound, *, internal: InternalRanges = DEFAULT
+) -> Listener:
     listener = Listener(
         name=outbound.listener_name,
         stat_prefix=outbound.unified_name,
@@ -113,7 +101,7 @@ def build_outbound(outbound: Outbound, shape: ShapeOutbound) -> Listener:
     )
     if not outbound.bind:
         listener.bind_to_port.CopyFrom(_FALSE)
-    chain = _outbound_chain(outbound)
+    chain = _outbound_chain(outbound, internal)
     shape(chain)
     listener.filter_chains.append(FilterChain(filters=_last_filters(chain.http, chain.tcp)))
     return listener
@@ -131,14 +119,17 @@ def build_closed(part: Inbound | Outbound) -> Listener:
 
 
 def build_manager(
-    stat_prefix: str, address: str, *, routes: RouteConfiguration | None = None
+    stat_prefix: str,
+    address: str,
+    *,
+    internal: InternalRanges,
+    routes: RouteConfiguration | None = None,
 ) -> HttpConnectionManager:
-    """`address` is the listener's: where it is IPv4 only, Envoy may run on a machine that would
-    refuse IPv6 ranges."""
+    """`address` is the listener's."""
     return HttpConnectionManager(
         stat_prefix=names.statistic(stat_prefix),
         route_config=routes,
-        internal_address_config=_INTERNAL if is_ipv6(address) else _INTERNAL_IPV4,
+        internal_address_config=internal_ranges(internal, has_ipv6=is_ipv6(address)),
     )
 
 
@@ -148,21 +139,23 @@ def manager_filter(http: HttpChain) -> Filter:
     return Filter(name=CONNECTION_MANAGER, typed_config=pack(http.manager))
 
 
-def _add_inbound_chains(listener: Listener, inbound: Inbound, shape: ShapeInbound) -> bool:
+def _add_inbound_chains(
+    listener: Listener, inbound: Inbound, shape: ShapeInbound, internal: InternalRanges
+) -> bool:
     """Returns whether the listener must look into TLS before it chooses a chain."""
     if inbound.tls is None:
-        listener.filter_chains.append(_inbound_chain(inbound, shape)[0])
+        listener.filter_chains.append(_inbound_chain(inbound, shape, internal)[0])
         return False
     socket = tls.inbound_socket(inbound.tls)
     if inbound.tls.mode is TlsMode.STRICT:
-        chain, inspects_tls = _inbound_chain(inbound, shape, socket=socket)
+        chain, inspects_tls = _inbound_chain(inbound, shape, internal, socket=socket)
         listener.filter_chains.append(chain)
         return inspects_tls
-    open_chain, _ = _inbound_chain(inbound, shape)
+    open_chain, _ = _inbound_chain(inbound, shape, internal)
     for match in (_RAW, _TLS):
         listener.filter_chains.append(open_chain)
         listener.filter_chains[-1].filter_chain_match.CopyFrom(match)
-    secured, _ = _inbound_chain(inbound, shape, socket=socket)
+    secured, _ = _inbound_chain(inbound, shape, internal, socket=socket)
     secured.filter_chain_match.CopyFrom(_MESH_TLS)
     listener.filter_chains.append(secured)
     return True
@@ -174,12 +167,16 @@ _MESH_TLS = FilterChainMatch(transport_protocol="tls", application_protocols=[tl
 
 
 def _inbound_chain(
-    inbound: Inbound, shape: ShapeInbound, *, socket: TransportSocket | None = None
+    inbound: Inbound,
+    shape: ShapeInbound,
+    internal: InternalRanges,
+    *,
+    socket: TransportSocket | None = None,
 ) -> tuple[FilterChain, bool]:
     chain = InboundChain(inbound, secured=socket is not None)
     cluster = inbound.cluster_name
     if inbound.protocol.is_http:
-        manager = _inbound_manager(inbound, cluster)
+        manager = _inbound_manager(inbound, cluster, internal)
         chain.http = HttpChain(manager, _always(inbound.protocol))
     else:
         chain.tcp = TcpProxy(
@@ -190,8 +187,10 @@ def _inbound_chain(
     return FilterChain(filters=filters, transport_socket=socket), chain.inspects_tls
 
 
-def _inbound_manager(inbound: Inbound, cluster: str) -> HttpConnectionManager:
-    manager = build_manager(cluster, inbound.address)
+def _inbound_manager(
+    inbound: Inbound, cluster: str, internal: InternalRanges
+) -> HttpConnectionManager:
+    manager = build_manager(cluster, inbound.address, internal=internal)
     manager.rds.CopyFrom(_over_rds(inbound.route_name))
     manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
     manager.stream_idle_timeout.CopyFrom(INBOUND_STREAM_IDLE)
@@ -205,10 +204,10 @@ def _over_rds(name: str) -> Rds:
     return Rds(config_source=ADS, route_config_name=name)
 
 
-def _outbound_chain(outbound: Outbound) -> OutboundChain:
+def _outbound_chain(outbound: Outbound, internal: InternalRanges) -> OutboundChain:
     match outbound.routing:
         case HttpRouting() as routing:
-            manager = build_manager(outbound.service, outbound.address)
+            manager = build_manager(outbound.service, outbound.address, internal=internal)
             manager.rds.CopyFrom(_over_rds(routing.name))
             manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
             manager.normalize_path.CopyFrom(_TRUE)

@@ -15,6 +15,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from kuma.envoy import tls
 from kuma.envoy.address import socket_address
 from kuma.envoy.cluster import build_nowhere, build_original, sending_from
+from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.listener import TCP_PROXY
 from kuma.envoy.message import pack
 from kuma.envoy.shaper import PassedOut
@@ -27,7 +28,7 @@ _TRUE = BoolValue(value=True)
 _FALSE = BoolValue(value=False)
 
 
-def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
+def build_passed_out(plan: OutboundPassthrough, *, internal: InternalRanges = DEFAULT) -> PassedOut:
     """A listener whose cluster is missing ends connections."""
     name = plan.name
     listener = Listener(
@@ -38,7 +39,8 @@ def build_passed_out(plan: OutboundPassthrough) -> PassedOut:
         use_original_dst=_TRUE,
         filter_chains=[ended(plan.port), FilterChain(filters=[forward(name, name)])],
     )
-    return PassedOut(plan, listener, build_original(name) if plan.is_open else None)
+    cluster = build_original(name) if plan.is_open else None
+    return PassedOut(plan, listener, cluster, internal)
 
 
 def build_passed_in(plan: InboundPassthrough) -> tuple[Listener, tuple[Cluster, ...]]:

@@ -15,6 +15,7 @@ from kuma.envoy import admin as admin_interface
 from kuma.envoy import cluster, listener, passthrough, secret
 from kuma.envoy.endpoint import build_assignment
 from kuma.envoy.finished import Finished, Made
+from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.message import as_resource
 from kuma.envoy.route import (
     build_client_tags,
@@ -57,14 +58,18 @@ def naming(shaper: Shaper) -> Iterator[None]:
 
 class Renderer:
     """`shapers` edit each part in their order, a later one sees what an earlier one did. What they raise
-    is a ShaperFailed; `isolation.py` has the renderer that goes on without."""
+    is a ShaperFailed; `isolation.py` has the renderer that goes on without. `internal`: which clients
+    are."""
 
-    def __init__(self, shapers: Sequence[Shaper] = ()) -> None:
+    def __init__(
+        self, shapers: Sequence[Shaper] = (), *, internal: InternalRanges = DEFAULT
+    ) -> None:
         self._shapers = tuple(shapers)
+        self._internal = internal
 
     def inbound(self, inbound: Inbound) -> tuple[EnvoyResource, ...]:
         """The listener, the cluster of the workload, and the routes if it speaks HTTP."""
-        made = listener.build_inbound(inbound, self._shape_inbound)
+        made = listener.build_inbound(inbound, self._shape_inbound, internal=self._internal)
         upstream = cluster.build_inbound_cluster(inbound)
         self._shape(lambda shaper: shaper.inbound_cluster(upstream, inbound))
         both = (as_resource(TypeUrl.LISTENER, made.name, made), _cluster_resource(upstream))
@@ -72,7 +77,7 @@ class Renderer:
 
     def outbound(self, outbound: Outbound) -> tuple[EnvoyResource, EnvoyResource | None]:
         """The listener, and its routes if it speaks HTTP."""
-        made = listener.build_outbound(outbound, self._shape_outbound)
+        made = listener.build_outbound(outbound, self._shape_outbound, internal=self._internal)
         routes = self._routes(outbound)
         return as_resource(TypeUrl.LISTENER, made.name, made), routes
 
@@ -95,7 +100,7 @@ class Renderer:
         self, plan: OutboundPassthrough
     ) -> tuple[tuple[EnvoyResource, ...], tuple[EnvoyResource, ...]]:
         """The listener and its cluster; and the clusters that policies added."""
-        made = passthrough.build_passed_out(plan)
+        made = passthrough.build_passed_out(plan, internal=self._internal)
         added: list[Cluster] = []
         self._shape(lambda shaper: added.extend(shaper.passed_out(made)))
         found = as_resource(TypeUrl.LISTENER, made.listener.name, made.listener)

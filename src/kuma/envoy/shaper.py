@@ -23,6 +23,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from kuma.envoy.finished import Finished, Made
+from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.kit.slots import Slots
 from kuma.plan.proxy import Destination, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRoute
@@ -74,11 +75,12 @@ class Upstream:
 @dataclass(slots=True)
 class PassedOut:
     """The listener of traffic that no outbound is for, and the cluster to which it goes; None: to
-    nowhere."""
+    nowhere. `internal`: which clients are."""
 
     plan: OutboundPassthrough
     listener: Listener
     cluster: Cluster | None
+    internal: InternalRanges = DEFAULT
 
 
 class Shaper:

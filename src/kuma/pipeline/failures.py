@@ -4,11 +4,12 @@ Failures --renderer, placements that go on without--> pipeline
          <--what failed-- told once, counted each time
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import Counter
 
+from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.isolation import IsolatingRenderer
 from kuma.envoy.shaper import Shaper
 from kuma.plan.failure import Failure
@@ -25,11 +26,20 @@ _MOST = 1000
 
 
 class Failures:
-    def __init__(self, shapers: Sequence[Shaper], placements: Sequence[Placement]) -> None:
+    """`internal`: which clients are, to the renderers."""
+
+    def __init__(
+        self,
+        shapers: Sequence[Shaper],
+        placements: Sequence[Placement],
+        *,
+        internal: InternalRanges = DEFAULT,
+    ) -> None:
         self._shapers = tuple(shapers)
+        self._internal = internal
         self._placements = tuple(placements)
         self._told: set[Failure] = set()
-        self.renderer = IsolatingRenderer(self._shapers, self._tell)
+        self.renderer = self._renderer(self._tell)
         self.placements = isolated(self._placements, self._tell)
 
     def __bool__(self) -> bool:
@@ -38,9 +48,10 @@ class Failures:
 
     def collecting(self, into: list[Failure]) -> tuple[IsolatingRenderer, tuple[Placement, ...]]:
         """The same, to find out what fails on one proxy."""
-        return IsolatingRenderer(self._shapers, into.append), isolated(
-            self._placements, into.append
-        )
+        return self._renderer(into.append), isolated(self._placements, into.append)
+
+    def _renderer(self, tell: Callable[[Failure], None]) -> IsolatingRenderer:
+        return IsolatingRenderer(self._shapers, tell, internal=self._internal)
 
     def _tell(self, failure: Failure) -> None:
         FAILURES.labels(failure.policy or "none").inc()

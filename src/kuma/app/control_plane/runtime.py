@@ -192,7 +192,7 @@ class ControlPlane:
             unsafe_delete=settings.store.unsafe_delete,
         )
         self._certs = ServerCertificates(settings, self.work_dir, clock)
-        self._failures = Failures(SHAPERS, PLACEMENTS)
+        self._failures = Failures(SHAPERS, PLACEMENTS, internal=settings.ipam.known_internal_cidrs)
         renderer = self._failures.renderer
         self._admin = EnvoyAdmin(self.engine, self._store, self.replica, renderer, clock)
         self._compiler = Compiler(self.engine, renderer, self._view_of, self._admin.resources)

@@ -41,6 +41,7 @@ from kuma.envoy.address import pipe_address, socket_address
 from kuma.envoy.cluster import build_collector, build_local_cluster
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.http_filters import GRPC_STATS_FILTER, ROUTER_FILTER
+from kuma.envoy.internal import ONLY_LOOPBACK
 from kuma.envoy.listener import build_manager, manager_filter
 from kuma.envoy.message import as_resource, uint
 from kuma.envoy.shaper import HttpChain, Shaper
@@ -270,7 +271,7 @@ def _listener(
     if largest:
         configuration.max_direct_response_body_size_bytes.CopyFrom(uint(largest))
     ip = address.socket_address.address
-    manager = build_manager(name, ip, routes=configuration)
+    manager = build_manager(name, ip, internal=ONLY_LOOPBACK, routes=configuration)
     filters = [GRPC_STATS_FILTER, ROUTER_FILTER] if grpc else [ROUTER_FILTER]
     return Listener(
         name=name,

@@ -88,7 +88,7 @@ def _shape_matched(made: PassedOut, matches: tuple[Match, ...]) -> tuple[Cluster
     del listener.filter_chains[:]
     listener.filter_chains.append(ended(made.plan.port))
     for way in found:
-        listener.filter_chains.append(_chain(way, clusters, address=_address(made)))
+        listener.filter_chains.append(_chain(way, clusters, made))
     disabled = _disabled(uninspected(matches))
     listener.listener_filters.append(_listener_filter("original_dst", OriginalDst()))
     for name, inspector in (("tls_inspector", TlsInspector()), ("http_inspector", HttpInspector())):
@@ -96,11 +96,7 @@ def _shape_matched(made: PassedOut, matches: tuple[Match, ...]) -> tuple[Cluster
     return tuple(clusters[name] for name in sorted(clusters))
 
 
-def _address(made: PassedOut) -> str:
-    return made.listener.address.socket_address.address
-
-
-def _chain(way: Way, clusters: dict[str, Cluster], *, address: str) -> FilterChain:
+def _chain(way: Way, clusters: dict[str, Cluster], passed: PassedOut) -> FilterChain:
     match = FilterChainMatch()
     if way.port != ANY_PORT:
         match.destination_port.CopyFrom(UInt32Value(value=way.port))
@@ -111,7 +107,7 @@ def _chain(way: Way, clusters: dict[str, Cluster], *, address: str) -> FilterCha
     if way.layer is Layer.HTTP:
         match.transport_protocol = "raw_buffer"
         match.application_protocols.extend(("http/1.1", "h2c"))
-        made, name = _http(way, clusters, address)
+        made, name = _http(way, clusters, passed)
     else:
         match.transport_protocol = "tls" if way.layer is Layer.TLS else "raw_buffer"
         match.server_names.extend(_server_names(way))
@@ -127,7 +123,7 @@ def _server_names(way: Way) -> Iterator[str]:
             yield each.value.lower()
 
 
-def _http(way: Way, clusters: dict[str, Cluster], address: str) -> tuple[Filter, str]:
+def _http(way: Way, clusters: dict[str, Cluster], passed: PassedOut) -> tuple[Filter, str]:
     """The connection manager, and the name of its filter chain."""
     if way.network is not None:
         name = _add(clusters, _value(way), way.protocol, way.port)
@@ -139,7 +135,8 @@ def _http(way: Way, clusters: dict[str, Cluster], address: str) -> tuple[Filter,
     routes = RouteConfiguration(
         name=name, virtual_hosts=hosts, validate_clusters=BoolValue(value=False)
     )
-    manager = build_manager(name, address, routes=routes)
+    address = passed.listener.address.socket_address.address
+    manager = build_manager(name, address, internal=passed.internal, routes=routes)
     return manager_filter(HttpChain(manager, [ROUTER_FILTER])), name
 
 
