@@ -294,6 +294,10 @@ def test_dns_enabled_is_accepted_without_a_word():
             {"KUMA_IPAM_MESH_EXTERNAL_SERVICE_CIDR": "241.128.0.0/9"},
             "ipam.meshExternalService.cidr: must not overlap with ipam.meshService.cidr, 241.0.0.0/8",
         ),
+        (
+            {"KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_LABEL_KEYS": "team,kuma.io/x"},
+            'meshService.labelPropagation.allowedLabelKeys[1]: "kuma.io/x" must not be reserved',
+        ),
     ],
 )
 def test_what_cannot_go_together_is_refused(tmp_path, environ, problem):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest_asyncio
 
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
+from kuma.pipeline.propagated_labels import NO_PROPAGATION, Propagation
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
@@ -34,13 +35,21 @@ class Upkeep:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self.propagation = NO_PROPAGATION
         self._news = asyncio.Event()
         site.replica.subscribe(lambda _: self._news.set())
         self._start()
 
     def _start(self) -> None:
         site = self.site
-        job = MeshServiceUpkeep(site.replica, site.writer, site.clock, zone="default", grace=GRACE)
+        job = MeshServiceUpkeep(
+            site.replica,
+            site.writer,
+            site.clock,
+            zone="default",
+            grace=GRACE,
+            propagation=self.propagation,
+        )
         self._task = asyncio.create_task(job.run())
 
     async def stop(self) -> None:
@@ -102,6 +111,21 @@ async def test_a_service_of_dataplanes_becomes_a_mesh_service(upkeep: Upkeep) ->
         "kuma.io/origin": "zone",
         "kuma.io/zone": "default",
     }
+
+
+async def test_labels_of_dataplanes_come_and_go_if_they_are_propagated(upkeep: Upkeep) -> None:
+    await upkeep.put(a_dataplane(labels={"team": "shop"}))
+    made = await upkeep.until(lambda found: found and found.status)
+    assert "team" not in made.labels, "that is off unless it is asked for"
+    await upkeep.put(made.with_labels({**made.labels, "owner": "me"}))
+
+    upkeep.propagation = Propagation(enabled=True)
+    await upkeep.restart()
+    await upkeep.until(lambda found: found.labels.get("team") == "shop")
+
+    await upkeep.put(a_dataplane())
+    made = await upkeep.until(lambda found: "team" not in found.labels)
+    assert made.labels["owner"] == "me"
 
 
 async def test_who_has_no_service_is_known_by_its_workload(upkeep: Upkeep) -> None:

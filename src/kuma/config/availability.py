@@ -62,7 +62,6 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "coreResources.status": _NOTHING_POLLS,
     "ipam.allocationInterval": _NOTHING_POLLS,
     "meshService.generationInterval": _NOTHING_POLLS,
-    "meshService.labelPropagation": "is not available yet: labels of MeshServices",
 }
 
 DATA_PLANE: Mapping[str, str | None] = {

@@ -190,9 +190,17 @@ class Ipam(Section):
     )
 
 
+RESERVED_LABELS = ("kuma.io/", "k8s.kuma.io/")
+
+
 class LabelPropagation(Section):
-    enabled: Bool = setting(False, "Copy labels of a MeshService to what is generated from it.")
-    allowed_label_keys: Texts = setting((), "Labels that are copied. Empty: all.")
+    enabled: Bool = setting(
+        False,
+        "Copy labels and tags of Dataplanes to the MeshServices that are generated from them.",
+    )
+    allowed_label_keys: Texts = setting(
+        (), "Keys that are copied, none of `kuma.io/` and `k8s.kuma.io/`. Empty: all the others."
+    )
 
 
 class MeshServices(Section):

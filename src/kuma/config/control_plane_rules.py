@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
 from typing import TypeVar
 
-from kuma.config.control_plane import ControlPlaneSettings
+from kuma.config.control_plane import RESERVED_LABELS, ControlPlaneSettings
 from kuma.config.section import Section
 from kuma.config.servers import ServerTls
 from kuma.config.tls import cipher_problems
@@ -103,6 +103,7 @@ def problems(settings: ControlPlaneSettings) -> tuple[str, ...]:
         *_server_problems(settings),
         *_positive_problems(settings),
         *_range_problems(settings),
+        *_label_problems(settings),
     )
 
 
@@ -188,6 +189,13 @@ def _positive_problems(settings: ControlPlaneSettings) -> Iterator[str]:
             yield f"{key}: must be longer than 0s"
     if xds.dataplane_deregistration_delay < timedelta(0):
         yield "xdsServer.dataplaneDeregistrationDelay: must not be below 0s"
+
+
+def _label_problems(settings: ControlPlaneSettings) -> Iterator[str]:
+    for index, key in enumerate(settings.mesh_service.label_propagation.allowed_label_keys):
+        if key.startswith(RESERVED_LABELS):
+            where = f"meshService.labelPropagation.allowedLabelKeys[{index}]"
+            yield f'{where}: "{key}" must not be reserved'
 
 
 def _range_problems(settings: ControlPlaneSettings) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kuma.kit.value import value
+from kuma.pipeline.propagated_labels import Propagated
 from kuma.plan.protocol import parse_protocol
 from kuma.resolve.view import Member
 from kuma.resolve.workload_identity import Known, announced_ids, best_match
@@ -37,6 +38,8 @@ class Generated:
 
     ports: Ports
     conflicting: tuple[str, ...] = ()
+    propagated: Propagated | None = None
+    """None: labels are not propagated."""
 
 
 def generate_ports(

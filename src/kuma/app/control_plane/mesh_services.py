@@ -20,6 +20,12 @@ import structlog
 from kuma.kit.clock import Clock
 from kuma.pipeline.membership import Membership, Place
 from kuma.pipeline.mesh_services import Generated, as_proxy, generate_ports, with_state
+from kuma.pipeline.propagated_labels import (
+    NO_PROPAGATION,
+    Propagation,
+    propagate,
+    with_propagated,
+)
 from kuma.resolve.workload_identity import known_identities
 from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
@@ -47,18 +53,27 @@ RETRY = timedelta(seconds=5)
 
 class MeshServiceUpkeep:
     def __init__(
-        self, replica: Replica, writer: Writer, clock: Clock, *, zone: str, grace: timedelta
+        self,
+        replica: Replica,
+        writer: Writer,
+        clock: Clock,
+        *,
+        zone: str,
+        grace: timedelta,
+        propagation: Propagation = NO_PROPAGATION,
     ) -> None:
         self._replica = replica
         self._writer = writer
         self._clock = clock
         self._zone = zone
         self._grace = grace
+        self._propagation = propagation
         self._membership = Membership()
         self._services_of: dict[Place, set[str]] = {}
         self._dataplanes_of: dict[Place, set[str]] = defaultdict(set)
         self._seen: dict[Place, tuple[bool, bool]] = {}
         self._conflicts: dict[Place, tuple[str, ...]] = {}
+        self._dropped: dict[Place, tuple[str, ...]] = {}
         self._touched: set[Place] = set()
         self._due: dict[Place, datetime] = {}
         self._woken = asyncio.Event()
@@ -197,7 +212,11 @@ class MeshServiceUpkeep:
         ]
         made = generate_ports(name, dataplanes, None if service is None else service.spec.ports)
         self._tell_conflicts(mesh, name, () if made is None else made.conflicting)
-        return made
+        if made is None or not self._propagation.enabled:
+            return made
+        propagated = propagate(self._propagation, name, dataplanes)
+        self._tell_dropped(mesh, name, propagated.dropped)
+        return replace(made, propagated=propagated)
 
     def _tell_conflicts(self, mesh: str, name: str, conflicting: tuple[str, ...]) -> None:
         """Once, not whenever the service is looked at."""
@@ -212,9 +231,19 @@ class MeshServiceUpkeep:
                 conflicting=list(conflicting),
             )
 
+    def _tell_dropped(self, mesh: str, name: str, dropped: tuple[str, ...]) -> None:
+        if self._dropped.get((mesh, name), ()) != dropped:
+            self._dropped[mesh, name] = dropped
+            log.info(
+                "tags on which inbounds disagree, or that are no labels, are not propagated",
+                mesh=mesh,
+                name=name,
+                dropped=list(dropped),
+            )
+
     async def _create(self, mesh: str, name: str, wanted: Generated) -> None:
         now = self._clock.now()
-        meta = ResourceMeta(mesh, name, 0, now, now, self._labels(mesh, name))
+        meta = ResourceMeta(mesh, name, 0, now, now, _propagating(wanted, self._labels(mesh, name)))
         spec = MeshServiceSpec(selector=_selector(name), ports=wanted.ports)
         await self._writer.put(Resource(MESH_SERVICE, meta, spec))
         log.info("created a MeshService", mesh=mesh, name=name)
@@ -241,6 +270,7 @@ class MeshServiceUpkeep:
             text = known or self._clock.now().isoformat().replace("+00:00", "Z")
             labels[well_known.DELETION_GRACE_PERIOD_STARTED_AT] = text
             return service.with_labels(labels)
+        labels = _propagating(wanted, labels)
         ports, selector = wanted.ports, _selector(service.name)
         changed = service.spec.model_copy(update={"ports": ports, "selector": selector})
         return replace(service.with_labels(labels), spec=changed)
@@ -263,6 +293,10 @@ class MeshServiceUpkeep:
 def _generates(mesh: MeshSpec) -> bool:
     services = mesh.mesh_services
     return services is not None and services.mode is not MeshServicesMode.DISABLED
+
+
+def _propagating(wanted: Generated, labels: dict[str, str]) -> dict[str, str]:
+    return labels if wanted.propagated is None else with_propagated(labels, wanted.propagated)
 
 
 def _selector(service: str) -> Selector:

@@ -60,6 +60,7 @@ from kuma.pipeline.inspect import Inspection
 from kuma.pipeline.left_open import LeftOpen
 from kuma.pipeline.lingering import Lingering
 from kuma.pipeline.lookup import AddressLookup, DnsNames
+from kuma.pipeline.propagated_labels import Propagation
 from kuma.pipeline.registration import Registrar
 from kuma.pipeline.view import TrackedView
 from kuma.pipeline.workloads import is_known_by_workload
@@ -346,12 +347,14 @@ class ControlPlane:
             is_connected=self._database.is_connected,
             every=settings.metrics.dataplane.idle_timeout,
         )
+        propagation = settings.mesh_service.label_propagation
         mesh_services = MeshServiceUpkeep(
             self.replica,
             self._writer,
             self.clock,
             zone=zone,
             grace=settings.mesh_service.deletion_grace_period,
+            propagation=Propagation(propagation.enabled, frozenset(propagation.allowed_label_keys)),
         )
         ipam = settings.ipam
         ranges = {
