@@ -4,7 +4,7 @@ The same functions that make the configuration explain it. Implements the API's 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import jsonpatch
 
@@ -32,7 +32,7 @@ from kuma.resources.kri import Kri
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
-from kuma.resources.resource import AnyResource
+from kuma.resources.resource import AnyResource, Resource
 
 
 class AdminClient(Protocol):
@@ -61,8 +61,7 @@ class Inspection:
         self._admin = admin
 
     def rules(self, mesh: str, name: str) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        view = self._view_of(mesh)
+        view = self._view(mesh, name)
         explained = explain_rules(view, name)
         # Differs from Kuma: settings without effect are told as well.
         for each in self._compiler.problems(view, name, self._known_traits(mesh, name)):
@@ -89,40 +88,32 @@ class Inspection:
         return answer
 
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        return attached_policies(self._view_of(mesh), name)
+        return attached_policies(self._view(mesh, name), name)
 
     def attached_rules(self, mesh: str, name: str) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        return attached_rules(self._view_of(mesh), name)
+        return attached_rules(self._view(mesh, name), name)
 
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        traits, view = self._known_traits(mesh, name), self._view_of(mesh)
+        traits, view = self._known_traits(mesh, name), self._view(mesh, name)
         return explain_parts.layout(view, name, traits.features, traits.redirection)
 
     def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        return explain_parts.proxy_policies(self._view_of(mesh), name)
+        return explain_parts.proxy_policies(self._view(mesh, name), name)
 
     def inbound_policies(self, mesh: str, name: str, inbound: Kri) -> dict[str, Any] | None:
-        self._dataplane(mesh, name)
-        return explain_parts.inbound_policies(self._view_of(mesh), name, inbound.section)
+        return explain_parts.inbound_policies(self._view(mesh, name), name, inbound.section)
 
     def outbound_policies(
         self, mesh: str, name: str, outbound: Kri, route: Kri | None = None
     ) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        return explain_parts.outbound_policies(self._view_of(mesh), name, outbound, route)
+        return explain_parts.outbound_policies(self._view(mesh, name), name, outbound, route)
 
     def outbound_routes(self, mesh: str, name: str, outbound: Kri) -> dict[str, Any]:
-        self._dataplane(mesh, name)
-        return explain_parts.outbound_routes(self._view_of(mesh), name, outbound)
+        return explain_parts.outbound_routes(self._view(mesh, name), name, outbound)
 
     def selected_dataplanes(
         self, by: AnyResource, *, include_shadow: bool = True
     ) -> Sequence[AnyResource]:
-        view = self._view_of(by.mesh)
         dataplanes = self._replica.list(DATAPLANE, by.mesh)
         if isinstance(by.spec, MeshServiceSpec):
             selector = by.spec.selector
@@ -130,7 +121,9 @@ class Inspection:
         return [
             each
             for each in dataplanes
-            if is_selected(view, by, each.name, include_shadow=include_shadow)
+            if is_selected(
+                self._view(by.mesh, each.name), by, each.name, include_shadow=include_shadow
+            )
         ]
 
     async def envoy_admin(
@@ -180,21 +173,32 @@ class Inspection:
         """For a proxy on that machine. The mesh as it is, or as it would be if policies with the
         effect shadow had effect."""
         tracked = self._view_of(mesh)
-        resources = [
-            _without_effect(found)
-            if shadow and kind.is_target_ref_policy
-            else _located(tracked, found)
+        located = (
+            _located(tracked, found)
             for kind in self._registry
             for found in self._replica.list(kind, mesh if kind.is_mesh_scoped else None)
+        )
+        resources = [
+            _without_effect(each) if shadow and each.kind.is_target_ref_policy else each
+            for each in located
+            if each is not None
         ]
         return _View(tracked, resources, machine, placements or tracked.placements)
 
+    def _view(self, mesh: str, name: str) -> TrackedView:
+        """In which the Dataplane is, also while its address is not known. Raises NotFound."""
+        own, view = self._resource(mesh, name), self._view_of(mesh)
+        return view if view.dataplane(name) is not None else _WithUnlocated(view, own)
+
     def _dataplane(self, mesh: str, name: str) -> DataplaneSpec:
+        return self._resource(mesh, name).spec
+
+    def _resource(self, mesh: str, name: str) -> Resource[DataplaneSpec]:
         key = ResourceKey(DATAPLANE.name, mesh, name)
         found = self._replica.find(key)
-        if found is None or not isinstance(found.spec, DataplaneSpec):
+        if found is None:
             raise NotFound(key)
-        return found.spec
+        return cast("Resource[DataplaneSpec]", found)
 
     def _traits(self, mesh: str, name: str) -> Traits:
         """What the proxy said of itself when it connected last, to any instance."""
@@ -237,9 +241,30 @@ class _View(PlainMeshView):
         return self._tracked.is_tls_ready(service)
 
 
-def _located(view: TrackedView, resource: AnyResource) -> AnyResource:
-    """With addresses where a Dataplane has names."""
-    return (resource.kind is DATAPLANE and view.dataplane(resource.name)) or resource
+class _WithUnlocated(TrackedView):
+    """With a Dataplane whose address is not known yet, as it is written: what it matches does not
+    hang on that. Nothing is remembered of it, and others do not see it."""
+
+    def __init__(self, tracked: TrackedView, own: AnyResource) -> None:
+        super().__init__(
+            tracked.engine,
+            mesh=tracked.mesh_name,
+            zone=tracked.zone,
+            placements=tracked.placements,
+            service_vip_port=tracked.service_vip_port,
+        )
+        self._own = own
+
+    def dataplane(self, name: str) -> Resource[Any] | None:
+        return self._own if name == self._own.name else super().dataplane(name)
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        return compute(self, *args)
+
+
+def _located(view: TrackedView, resource: AnyResource) -> AnyResource | None:
+    """With addresses where a Dataplane has names. None: they are not known."""
+    return view.dataplane(resource.name) if resource.kind is DATAPLANE else resource
 
 
 def _without_effect(policy: AnyResource) -> AnyResource:

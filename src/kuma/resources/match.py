@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kuma.resources.spec import SpecModel
 from kuma.resources.violation import Violation
@@ -23,13 +23,17 @@ class HeaderMatchType(StrEnum):
     PREFIX = "Prefix"
 
 
+def _written(text: str | None) -> str | None:
+    return text or None
+
+
 class HeaderMatch(SpecModel):
     type: HeaderMatchType = HeaderMatchType.EXACT
     """How the header is compared."""
     name: HeaderName
     """Name of the header, in lower case."""
-    value: str | None = None
-    """What to compare with; not for Present and Absent."""
+    value: Annotated[str | None, AfterValidator(_written)] = None
+    """What to compare with; not for Present and Absent. An empty one is as if left out."""
 
 
 class SpiffeMatchType(StrEnum):
