@@ -1,8 +1,7 @@
 """The status of policies says whether the backends that they name exist, without end or delay."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest_asyncio
@@ -14,42 +13,21 @@ from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from tests.pipeline.conftest import Site
+from tests.pipeline.leader_job import AtWork
 from tests.support.builders import a_mesh, a_resource
 
 MOTB = MESH_OPEN_TELEMETRY_BACKEND.name
 
 
-class Job:
-    """The job at work, and what a test does around it."""
-
+class Job(AtWork):
     def __init__(self, site: Site) -> None:
-        self.site = site
-        self.writes = 0
-        self._news = asyncio.Event()
-        site.replica.subscribe(self._noticed)
-        job = BackendRefConditions(site.replica, site.writer, REGISTRY)
-        self._task = asyncio.create_task(job.run())
-
-    def _noticed(self, changes: Any) -> None:
-        self.writes += len(changes)
-        self._news.set()
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        super().__init__(site, partial(BackendRefConditions, site.replica, site.writer, REGISTRY))
 
     def conditions(self, kind: str, name: str) -> list[tuple[str, str, str, str]]:
         found = self.site.replica.find(ResourceKey(kind, "default", name))
         status = found.status if found is not None else None
         known = status.conditions if isinstance(status, ConditionsStatus) else None
         return [(c.type, c.status.value, c.reason, c.message) for c in known or ()]
-
-    async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
 
 
 def a_backend(name: str = "main", **labels: str) -> AnyResource:
@@ -142,9 +120,9 @@ async def test_what_is_told_already_is_not_written_again(job: Job) -> None:
     await put(a_trace(otel(team="x")))
     await job.until(lambda: job.conditions("MeshTrace", "spans") == [RESOLVED])
     await job.until(lambda: job.conditions(MOTB, "main")[0][1] == "True")
-    before = job.writes
+    before = len(job.writes)
     await put(a_backend(team="x"))  # nothing new
     await put(a_log(otel(team="x")))  # the next round, which looks at all of the mesh
     await job.until(lambda: job.conditions("MeshAccessLog", "logs") == [RESOLVED])
     await job.until(lambda: "by 2 policy" in job.conditions(MOTB, "main")[0][3])
-    assert job.writes - before == 3  # the policy, its status, that of the backend
+    assert len(job.writes) - before == 3  # the policy, its status, that of the backend

@@ -1,22 +1,24 @@
 """What becomes of a MeshIdentity: its authority, its MeshTrust, its status."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from kuma.app.control_plane import mesh_identities
 from kuma.app.control_plane.mesh_identities import MeshIdentityUpkeep
 from kuma.identity.builtin import generate_root
+from kuma.kit.clock import Clock, SystemClock
 from kuma.pipeline.credentials import SPREAD
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.mesh_trust import MESH_TRUST
 from kuma.resources.kinds.secret import SECRET
-from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from tests.pipeline.conftest import Site
+from tests.pipeline.leader_job import AtWork
 from tests.support.builders import a_mesh, a_resource, a_secret
 
 EXCLUSIVE = {"meshServices": {"mode": "Exclusive"}}
@@ -36,28 +38,10 @@ def an_identity(
     return a_resource(MESH_IDENTITY, "identity", spec)
 
 
-class Upkeep:
-    """The job at work, and what a test does around it."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self._news = asyncio.Event()
-        site.replica.subscribe(lambda _: self._news.set())
-        job = MeshIdentityUpkeep(site.store, site.replica, site.writer, site.clock, zone="default")
-        self._task = asyncio.create_task(job.run())
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def put(self, *resources: AnyResource) -> None:
-        for each in resources:
-            await self.site.writer.put(each)
-
-    async def delete(self, *keys: ResourceKey) -> None:
-        for key in keys:
-            await self.site.writer.delete(key)
+class Upkeep(AtWork):
+    def __init__(self, site: Site, clock: Clock | None = None) -> None:
+        upkeep = partial(MeshIdentityUpkeep, site.store, site.replica, site.writer)
+        super().__init__(site, partial(upkeep, clock or site.clock, zone="default"))
 
     async def wait(self) -> None:
         """As long as others take to hear of a change; a Secret wakes the job."""
@@ -69,18 +53,12 @@ class Upkeep:
         return {each.name for each in found} & set(PARTS)
 
     def trust(self) -> Any:
-        return self.site.replica.find(ResourceKey(MESH_TRUST.name, "default", "identity"))
+        return self.find(MESH_TRUST, "identity")
 
     def conditions(self) -> dict[str, tuple[str, str, str]]:
-        found: Any = self.site.replica.find(ResourceKey(MESH_IDENTITY.name, "default", "identity"))
+        found = self.find(MESH_IDENTITY, "identity")
         held = found.status.conditions if found is not None and found.status is not None else ()
         return {each.type: (each.status.value, each.reason, each.message) for each in held}
-
-    async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(10):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
 
     async def until_ready(self, reason: str) -> dict[str, tuple[str, str, str]]:
         await self.until(lambda: self.conditions().get("Ready", ("", "", ""))[1] == reason)
@@ -113,7 +91,7 @@ async def test_what_is_made_goes_with_the_identity_but_for_the_trust(upkeep: Upk
     await upkeep.put(an_identity())
     await upkeep.until_ready("Preparing")
 
-    await upkeep.delete(an_identity().key)
+    await upkeep.delete(MESH_IDENTITY, "identity")
 
     await upkeep.until(lambda: not upkeep.secrets())
     assert upkeep.trust() is not None
@@ -177,7 +155,8 @@ async def test_another_authority_is_trusted_beside_the_old_one(upkeep: Upkeep) -
     await upkeep.until_ready("Ready")
     [before] = upkeep.trust().spec.pems
 
-    await upkeep.delete(*(a_secret(each).key for each in PARTS))
+    for each in PARTS:
+        await upkeep.delete(SECRET, each)
 
     await upkeep.until(lambda: len(upkeep.trust().spec.pems) == 2)
     assert upkeep.trust().spec.pems[0] == before
@@ -190,7 +169,7 @@ async def test_an_identity_stays_ready_without_its_authority(upkeep: Upkeep) -> 
     await upkeep.wait()
     await upkeep.until_ready("Ready")
 
-    await upkeep.delete(a_secret(PARTS[0]).key)
+    await upkeep.delete(SECRET, PARTS[0])
 
     await upkeep.until(lambda: upkeep.conditions()["Provider"][0] == "False")
     assert upkeep.conditions()["Ready"][0] == "True"
@@ -201,7 +180,7 @@ async def test_a_trust_that_is_deleted_comes_back(upkeep: Upkeep) -> None:
     await upkeep.until_ready("Preparing")
     before = upkeep.trust().spec
 
-    await upkeep.delete(upkeep.trust().key)
+    await upkeep.delete(MESH_TRUST, "identity")
 
     await upkeep.until(lambda: upkeep.trust() and upkeep.trust().status)
     assert upkeep.trust().spec == before
@@ -218,3 +197,18 @@ async def test_a_trust_of_another_domain_is_not_added_to(upkeep: Upkeep) -> None
     message = 'the MeshTrust "identity" is for the trust domain "other.local"'
     assert found["MeshTrustCreated"] == ("False", "MeshTrustCreationError", message)
     assert upkeep.trust().spec.pems == (pem,)
+
+
+async def test_it_is_ready_at_its_time_though_nothing_changes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mesh_identities, "SPREAD", timedelta(milliseconds=300))
+    await site.writer.put(a_mesh(spec=EXCLUSIVE))
+    upkeep = Upkeep(site, SystemClock())
+    try:
+        await upkeep.put(an_identity())
+        await upkeep.until_ready("Preparing")
+
+        await upkeep.until_ready("Ready")
+    finally:
+        await upkeep.stop()

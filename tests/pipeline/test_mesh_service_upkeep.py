@@ -1,8 +1,6 @@
 """MeshServices follow the Dataplanes: made, kept, changed, and deleted after a grace period."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,13 +8,13 @@ from typing import Any
 import pytest_asyncio
 
 from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
+from kuma.kit.clock import Clock, SystemClock
 from kuma.pipeline.propagated_labels import NO_PROPAGATION, Propagation
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
-from kuma.resources.meta import ResourceKey
-from kuma.resources.resource import AnyResource
 from tests.pipeline.conftest import Site
+from tests.pipeline.leader_job import AtWork
 from tests.support.builders import (
     a_dataplane,
     a_dataplane_insight,
@@ -30,54 +28,35 @@ MODE = {"meshServices": {"mode": "Everywhere"}}
 SINCE = "kuma.io/deletion-grace-period-started-at"
 
 
-class Upkeep:
-    """The job at work, and what a test does around it."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
+class Upkeep(AtWork):
+    def __init__(self, site: Site, clock: Clock | None = None, grace: timedelta = GRACE) -> None:
         self.propagation = NO_PROPAGATION
-        self._news = asyncio.Event()
-        site.replica.subscribe(lambda _: self._news.set())
-        self._start()
-
-    def _start(self) -> None:
-        site = self.site
-        job = MeshServiceUpkeep(
-            site.replica,
-            site.writer,
-            site.clock,
-            zone="default",
-            grace=GRACE,
-            propagation=self.propagation,
+        super().__init__(
+            site,
+            lambda: MeshServiceUpkeep(
+                site.replica,
+                site.writer,
+                clock or site.clock,
+                zone="default",
+                grace=grace,
+                propagation=self.propagation,
+            ),
         )
-        self._task = asyncio.create_task(job.run())
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
 
     async def restart(self) -> None:
         await self.stop()
-        self._start()
+        self.start()
 
-    async def put(self, *resources: AnyResource) -> None:
-        for each in resources:
-            await self.site.writer.put(each)
+    async def end(self, dataplane: str) -> None:
+        await self.delete(DATAPLANE, dataplane)
 
-    async def delete(self, name: str) -> None:
-        await self.site.writer.delete(ResourceKey(DATAPLANE.name, "default", name))
+    def service(self, name: str = "backend") -> Any:
+        return self.find(MESH_SERVICE, name)
 
-    def find(self, name: str = "backend") -> Any:
-        return self.site.replica.find(ResourceKey(MESH_SERVICE.name, "default", name))
-
-    async def until(self, holds: Callable[[Any], Any], name: str = "backend") -> Any:
+    async def until_it(self, holds: Callable[[Any], Any], name: str = "backend") -> Any:
         """The MeshService, once that is so."""
-        async with asyncio.timeout(5):
-            while not holds(self.find(name)):
-                self._news.clear()
-                await self._news.wait()
-        return self.find(name)
+        await self.until(lambda: holds(self.service(name)))
+        return self.service(name)
 
 
 @pytest_asyncio.fixture
@@ -91,7 +70,7 @@ async def upkeep(site: Site) -> AsyncIterator[Upkeep]:
 async def test_a_service_of_dataplanes_becomes_a_mesh_service(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane())
 
-    made = await upkeep.until(lambda found: found and found.status)
+    made = await upkeep.until_it(lambda found: found and found.status)
 
     assert made.spec.to_json() == {
         "state": "Available",
@@ -115,16 +94,16 @@ async def test_a_service_of_dataplanes_becomes_a_mesh_service(upkeep: Upkeep) ->
 
 async def test_labels_of_dataplanes_come_and_go_if_they_are_propagated(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane(labels={"team": "shop"}))
-    made = await upkeep.until(lambda found: found and found.status)
+    made = await upkeep.until_it(lambda found: found and found.status)
     assert "team" not in made.labels, "that is off unless it is asked for"
     await upkeep.put(made.with_labels({**made.labels, "owner": "me"}))
 
     upkeep.propagation = Propagation(enabled=True)
     await upkeep.restart()
-    await upkeep.until(lambda found: found.labels.get("team") == "shop")
+    await upkeep.until_it(lambda found: found.labels.get("team") == "shop")
 
     await upkeep.put(a_dataplane())
-    made = await upkeep.until(lambda found: "team" not in found.labels)
+    made = await upkeep.until_it(lambda found: "team" not in found.labels)
     assert made.labels["owner"] == "me"
 
 
@@ -136,7 +115,7 @@ async def test_who_has_no_service_is_known_by_its_workload(upkeep: Upkeep) -> No
     service = {"selector": selector, "ports": [{"port": 8080}]}
     await upkeep.site.writer.put(a_resource(MESH_SERVICE, "shop", service))
 
-    made = await upkeep.until(lambda found: found and found.spec.identities, "shop")
+    made = await upkeep.until_it(lambda found: found and found.spec.identities, "shop")
 
     assert made.spec.to_json()["identities"] == [{"type": "ServiceTag", "value": "wl"}]
 
@@ -144,82 +123,82 @@ async def test_who_has_no_service_is_known_by_its_workload(upkeep: Upkeep) -> No
 async def test_a_name_that_is_no_dns_label_makes_none(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane("one", service="Not_a_label"), a_dataplane("two"))
 
-    await upkeep.until(lambda found: found)
+    await upkeep.until_it(lambda found: found)
 
-    assert upkeep.find("Not_a_label") is None
+    assert upkeep.service("Not_a_label") is None
 
 
 async def test_the_ports_of_the_oldest_hold_until_nobody_has_them(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane("one", port=8080))
     upkeep.site.clock.advance(timedelta(seconds=1))
     await upkeep.put(a_dataplane("two", port=9090))
-    both = await upkeep.until(
+    both = await upkeep.until_it(
         lambda found: found and found.status and found.status.dataplane_proxies.total == 2
     )
     assert [each.port for each in both.spec.ports] == [8080]
     assert both.status.dataplane_proxies.healthy == 1
 
-    await upkeep.delete("one")
+    await upkeep.end("one")
 
-    await upkeep.until(lambda found: [each.port for each in found.spec.ports] == [9090])
+    await upkeep.until_it(lambda found: [each.port for each in found.spec.ports] == [9090])
 
 
 async def test_tls_is_ready_once_all_have_certificates_and_stays_so(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane("one"), a_dataplane("two"))
     issued = {"mTLS": {"issuedBackend": "ca-1"}}
     await upkeep.put(a_dataplane_insight("one", spec=issued))
-    one = await upkeep.until(
+    one = await upkeep.until_it(
         lambda found: found and found.status and found.status.dataplane_proxies.connected == 1
     )
     assert one.status.tls.status == "NotReady"
 
     await upkeep.put(a_dataplane_insight("two", spec=issued))
-    await upkeep.until(lambda found: found.status.tls.status == "Ready")
+    await upkeep.until_it(lambda found: found.status.tls.status == "Ready")
     await upkeep.put(a_dataplane("three"))
 
-    three = await upkeep.until(lambda found: found.status.dataplane_proxies.total == 3)
+    three = await upkeep.until_it(lambda found: found.status.dataplane_proxies.total == 3)
     assert three.status.tls.status == "Ready"
 
 
 async def test_without_dataplanes_it_is_deleted_after_the_grace_period(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane())
-    await upkeep.until(lambda found: found and found.status)
-    await upkeep.delete("backend-1")
-    left = await upkeep.until(lambda found: SINCE in found.labels)
+    await upkeep.until_it(lambda found: found and found.status)
+    await upkeep.end("backend-1")
+    left = await upkeep.until_it(lambda found: SINCE in found.labels)
     assert left.spec.state == "Unavailable"
 
     upkeep.site.clock.advance(GRACE - timedelta(seconds=1))
     await upkeep.restart()
     await upkeep.put(a_dataplane("other", service="other"))
-    await upkeep.until(lambda found: found, "other")
-    assert upkeep.find() is not None
+    await upkeep.until_it(lambda found: found, "other")
+    assert upkeep.service() is not None
 
     upkeep.site.clock.advance(timedelta(seconds=1))
     await upkeep.restart()
-    await upkeep.until(lambda found: found is None)
+    await upkeep.until_it(lambda found: found is None)
 
 
 async def test_a_dataplane_in_time_ends_the_grace_period(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane())
-    await upkeep.until(lambda found: found and found.status)
-    await upkeep.delete("backend-1")
-    await upkeep.until(lambda found: SINCE in found.labels)
+    await upkeep.until_it(lambda found: found and found.status)
+    await upkeep.end("backend-1")
+    await upkeep.until_it(lambda found: SINCE in found.labels)
 
     await upkeep.put(a_dataplane("again"))
 
-    back = await upkeep.until(lambda found: SINCE not in found.labels)
+    back = await upkeep.until_it(lambda found: SINCE not in found.labels)
     assert back.spec.state == "Available"
 
 
 async def test_without_mesh_services_only_those_made_by_hand_stay(upkeep: Upkeep) -> None:
     mine = a_resource(MESH_SERVICE, "mine", {"selector": {"dataplaneRef": {"name": "backend-1"}}})
     await upkeep.put(a_dataplane(), mine)
-    await upkeep.until(lambda found: found and found.status)
+    await upkeep.until_it(lambda found: found and found.status)
 
     await upkeep.put(a_mesh(mtls=True))
 
-    await upkeep.until(lambda found: found is None)
-    kept = await upkeep.until(lambda found: found.status, "mine")
+    await upkeep.until_it(lambda found: found is None)
+    kept = await upkeep.until_it(lambda found: found.status, "mine")
     assert [each.value for each in kept.spec.identities] == ["backend"]
 
 
@@ -228,19 +207,19 @@ async def test_one_made_by_hand_is_not_taken_over(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane())
     await upkeep.put(a_dataplane("other", service="other"))
 
-    await upkeep.until(lambda found: found, "other")
+    await upkeep.until_it(lambda found: found, "other")
 
-    assert [each.port for each in upkeep.find().spec.ports] == [1]
+    assert [each.port for each in upkeep.service().spec.ports] == [1]
 
 
 async def test_labels_of_others_stay(upkeep: Upkeep) -> None:
     await upkeep.put(a_dataplane())
-    made = await upkeep.until(lambda found: found and found.status)
+    made = await upkeep.until_it(lambda found: found and found.status)
     await upkeep.put(made.with_labels({**made.labels, "team": "shop"}))
 
     await upkeep.put(a_dataplane("backend-1", inbounds=[an_inbound(port=9090)]))
 
-    changed = await upkeep.until(lambda found: [p.port for p in found.spec.ports] == [9090])
+    changed = await upkeep.until_it(lambda found: [p.port for p in found.spec.ports] == [9090])
     assert changed.labels["team"] == "shop"
 
 
@@ -257,7 +236,7 @@ async def test_who_answers_by_a_mesh_identity_is_listed_and_makes_tls_ready(site
     upkeep = Upkeep(site)
     try:
         await upkeep.put(a_dataplane(labels={"kuma.io/workload": "web"}))
-        found = await upkeep.until(lambda found: found and found.status)
+        found = await upkeep.until_it(lambda found: found and found.status)
         assert found.spec.to_json()["identities"] == [
             {"type": "ServiceTag", "value": "backend"},
             {"type": "SpiffeID", "value": "spiffe://default.default.mesh.local/workload/web"},
@@ -266,10 +245,33 @@ async def test_who_answers_by_a_mesh_identity_is_listed_and_makes_tls_ready(site
 
         issued = {"mTLS": {"issuedBackend": "kri_mid_default_default__identity_"}}
         await upkeep.put(a_dataplane_insight("backend-1", spec=issued))
-        await upkeep.until(lambda found: found.status.tls.status == "Ready")
+        await upkeep.until_it(lambda found: found.status.tls.status == "Ready")
 
         await site.writer.delete(made.resource.key)
-        await upkeep.until(lambda found: found.status.tls.status == "NotReady")
-        assert len(upkeep.find().spec.identities) == 1
+        await upkeep.until_it(lambda found: found.status.tls.status == "NotReady")
+        assert len(upkeep.service().spec.identities) == 1
     finally:
         await upkeep.stop()
+
+
+async def test_the_grace_period_ends_though_nothing_changes(site: Site) -> None:
+    await site.writer.put(a_mesh(spec=MODE))
+    upkeep = Upkeep(site, SystemClock(), timedelta(milliseconds=300))
+    try:
+        await upkeep.put(a_dataplane())
+        await upkeep.until_it(lambda found: found and found.status)
+        await upkeep.end("backend-1")
+
+        await upkeep.until_it(lambda found: found is None)
+    finally:
+        await upkeep.stop()
+
+
+async def test_a_thousand_proxies_at_once_cost_a_few_writes(upkeep: Upkeep) -> None:
+    for each in range(1000):
+        await upkeep.site.create(a_dataplane(f"backend-{each}"))
+
+    await upkeep.until_it(
+        lambda found: found and found.status and found.status.dataplane_proxies.total == 1000
+    )
+    assert upkeep.writes.count("backend") < 50

@@ -1,8 +1,7 @@
 """Services get virtual addresses: stable ones, each only one service's."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest_asyncio
@@ -12,55 +11,30 @@ from kuma.app.control_plane.vips import VipAllocation
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.service_status import vips_of, with_vip
-from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from tests.pipeline.conftest import Site
+from tests.pipeline.leader_job import AtWork
 from tests.support.builders import a_mesh, a_resource
 
 RANGES = {MESH_SERVICE.name: "241.0.0.0/30", MESH_EXTERNAL_SERVICE.name: "242.0.0.0/8"}
 
 
-class Allocation:
-    """The job at work, and what a test does around it."""
-
+class Allocation(AtWork):
     def __init__(self, site: Site) -> None:
-        self.site = site
-        self._news = asyncio.Event()
-        site.replica.subscribe(lambda _: self._news.set())
-        self.start()
+        super().__init__(site, partial(VipAllocation, site.replica, site.writer, RANGES))
 
-    def start(self) -> None:
-        job = VipAllocation(self.site.replica, self.site.writer, RANGES)
-        self._task = asyncio.create_task(job.run())
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    def find(self, name: str) -> Any:
-        kinds = (MESH_SERVICE.name, MESH_EXTERNAL_SERVICE.name)
-        found = (self.site.replica.find(ResourceKey(kind, "default", name)) for kind in kinds)
-        return next((each for each in found if each is not None), None)
+    def service(self, name: str) -> Any:
+        return self.find(MESH_SERVICE, name) or self.find(MESH_EXTERNAL_SERVICE, name)
 
     def vips(self, name: str) -> tuple[str, ...]:
-        return vips_of(self.find(name))
-
-    async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
+        return vips_of(self.service(name))
 
     async def add(self, *names: str) -> list[str]:
         """The addresses of these services, which are added one after the other."""
         for name in names:
-            await self.site.writer.put(a_service(name))
+            await self.put(a_service(name))
             await self.until(lambda name=name: self.vips(name))
         return [self.vips(name)[0] for name in names]
-
-    async def delete(self, name: str) -> None:
-        await self.site.writer.delete(self.find(name).key)
 
 
 def a_service(name: str) -> AnyResource:
@@ -85,12 +59,12 @@ async def allocation(site: Site) -> AsyncIterator[Allocation]:
 
 
 async def test_each_kind_has_its_range(allocation: Allocation) -> None:
-    await allocation.site.writer.put(an_external("httpbin"))
+    await allocation.put(an_external("httpbin"))
     await allocation.until(lambda: allocation.vips("httpbin"))
 
     assert await allocation.add("one", "two") == ["241.0.0.0", "241.0.0.1"]
-    assert allocation.find("one").status.to_json()["vips"] == [{"ip": "241.0.0.0"}]
-    assert allocation.find("httpbin").status.to_json()["vip"] == {"ip": "242.0.0.0"}
+    assert allocation.service("one").status.to_json()["vips"] == [{"ip": "241.0.0.0"}]
+    assert allocation.service("httpbin").status.to_json()["vip"] == {"ip": "242.0.0.0"}
 
 
 async def test_an_address_stays_over_a_restart_and_a_change_of_the_service(
@@ -98,8 +72,8 @@ async def test_an_address_stays_over_a_restart_and_a_change_of_the_service(
 ) -> None:
     await allocation.add("one", "two")
     await allocation.stop()
-    await allocation.site.writer.put(a_resource(MESH_SERVICE, "one", {"ports": [{"port": 81}]}))
-    await allocation.delete("two")
+    await allocation.put(a_resource(MESH_SERVICE, "one", {"ports": [{"port": 81}]}))
+    await allocation.delete(MESH_SERVICE, "two")
     allocation.start()
 
     assert await allocation.add("three") == ["241.0.0.1"]
@@ -127,13 +101,13 @@ async def test_of_two_with_one_address_one_gets_another(allocation: Allocation) 
 async def test_exhaustion_is_told_once_and_ends_when_a_service_goes(allocation: Allocation) -> None:
     before = exhaustion()
     await allocation.add("one", "two", "three", "four")
-    await allocation.site.writer.put(a_service("five"))
-    await allocation.site.writer.put(an_external("httpbin"))
+    await allocation.put(a_service("five"))
+    await allocation.put(an_external("httpbin"))
     await allocation.until(lambda: allocation.vips("httpbin"))
     assert allocation.vips("five") == ()
     assert exhaustion() == before + 1
 
-    await allocation.delete("two")
+    await allocation.delete(MESH_SERVICE, "two")
 
     await allocation.until(lambda: allocation.vips("five") == ("241.0.0.1",))
     assert exhaustion() == before + 1

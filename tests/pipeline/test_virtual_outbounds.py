@@ -1,25 +1,27 @@
 """Services by tags and ExternalServices have virtual addresses, kept in one Config for each mesh."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from kuma.app.control_plane import agenda
 from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
 from kuma.kit.address_pool import AddressPool
 from kuma.pipeline.virtual_outbounds import wanted_entries, with_addresses
+from kuma.resources.errors import Conflict, Unavailable
 from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.meta import ResourceKey
-from kuma.resources.resource import AnyResource
+from kuma.resources.store import Create, Write
 from kuma.resources.virtual_outbounds import dump_entries, mesh_of_config, parse_entries
 from tests.pipeline.conftest import Site
+from tests.pipeline.leader_job import AtWork
 from tests.support.builders import (
     a_dataplane,
     a_mesh,
@@ -28,47 +30,27 @@ from tests.support.builders import (
     an_inbound,
 )
 
-CONFIG_KEY = ResourceKey(CONFIG.name, "", "kuma-default-dns-vips")
+CONFIG_NAME = "kuma-default-dns-vips"
+MESH_KEY = ResourceKey(MESH.name, "", "default")
 
 
-class Job:
+class Job(AtWork):
+    cidr = "240.0.0.0/4"
+
     def __init__(self, site: Site) -> None:
-        self.site = site
-        self.writes = 0
-        self._news = asyncio.Event()
-        site.replica.subscribe(self._told)
-        self.start()
-
-    def _told(self, changes: Any) -> None:
-        self.writes += sum(each.key == CONFIG_KEY for each in changes)
-        self._news.set()
-
-    def start(self, cidr: str = "240.0.0.0/4") -> None:
-        site = self.site
-        job = VirtualOutbounds(site.store, site.replica, site.clock, cidr=cidr, of_services=True)
-        self._task = asyncio.create_task(job.run())
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def put(self, *resources: AnyResource) -> None:
-        for each in resources:
-            await self.site.writer.put(each)
+        super().__init__(
+            site,
+            lambda: VirtualOutbounds(
+                site.store, site.replica, site.clock, cidr=self.cidr, of_services=True
+            ),
+        )
 
     def held(self) -> dict[str, Any]:
-        found: Any = self.site.replica.find(CONFIG_KEY)
+        found = self.find(CONFIG, CONFIG_NAME)
         return json.loads(found.spec.config) if found else {}
 
     def addresses(self) -> dict[str, str]:
         return {name: entry["address"] for name, entry in self.held().items()}
-
-    async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
 
 
 @pytest_asyncio.fixture
@@ -105,7 +87,7 @@ async def test_addresses_stay_and_those_of_the_gone_are_not_given_to_the_next(jo
     await job.until(lambda: job.addresses() == {"0:a": "240.0.0.0"})
     await job.put(a_dataplane("b", service="b"))
     await job.until(lambda: len(job.held()) == 2)
-    await job.site.writer.delete(ResourceKey(DATAPLANE.name, "default", "b"))
+    await job.delete(DATAPLANE, "b")
     await job.until(lambda: len(job.held()) == 1)
     await job.put(a_dataplane("c", service="c"))
 
@@ -127,7 +109,8 @@ async def test_another_range_gives_new_addresses(job: Job) -> None:
     await job.put(a_dataplane("a", service="a"))
     await job.until(lambda: len(job.held()) == 1)
     await job.stop()
-    job.start("250.0.0.0/8")
+    job.cidr = "250.0.0.0/8"
+    job.start()
 
     await job.put(a_dataplane("b", service="b"))
 
@@ -137,25 +120,25 @@ async def test_another_range_gives_new_addresses(job: Job) -> None:
 async def test_another_instance_of_a_service_costs_no_write(job: Job) -> None:
     await job.put(a_dataplane("a-1", service="a"))
     await job.until(lambda: len(job.held()) == 1)
-    writes = job.writes
+    writes = job.writes.count(CONFIG_NAME)
 
     await job.put(a_dataplane("a-2", service="a"), a_dataplane("a-1", service="a", port=9000))
-    await job.site.writer.delete(ResourceKey(DATAPLANE.name, "default", "a-1"))
+    await job.delete(DATAPLANE, "a-1")
     await job.put(a_dataplane("b", service="b"))
 
     await job.until(lambda: "0:b" in job.held())
-    assert job.writes == writes + 1
+    assert job.writes.count(CONFIG_NAME) == writes + 1
 
 
 async def test_the_config_goes_with_its_mesh(job: Job) -> None:
     await job.put(an_external_service())
     await job.until(job.held)
-    await job.site.writer.delete(ResourceKey(EXTERNAL_SERVICE.name, "default", "httpbin"))
+    await job.delete(EXTERNAL_SERVICE, "httpbin")
     await job.until(lambda: not job.held())
 
-    await job.site.writer.delete(ResourceKey(MESH.name, "", "default"))
+    await job.delete(MESH, "default")
 
-    assert job.site.replica.find(CONFIG_KEY) is None
+    assert job.find(CONFIG, CONFIG_NAME) is None
 
 
 def test_the_first_of_two_with_one_host_and_port_gets_it() -> None:
@@ -212,3 +195,30 @@ async def test_an_ignored_inbound_is_no_service(job: Job) -> None:
     await job.put(a_dataplane(inbounds=[ignored, an_inbound("seen", 9000)]))
 
     await job.until(lambda: list(job.held()) == ["0:seen"])
+
+
+async def test_a_thousand_services_at_once_cost_a_few_writes(job: Job) -> None:
+    for each in range(1000):
+        await job.site.create(a_dataplane(f"one-{each}", service=f"service-{each}"))
+
+    await job.until(lambda: len(job.held()) == 1000)
+    assert job.writes.count(CONFIG_NAME) < 50
+
+
+async def test_addresses_that_the_store_did_not_take_are_free_again(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "RETRY", timedelta(0))
+    commit, refused = job.site.store.commit, iter([Unavailable("away"), Conflict(MESH_KEY)])
+
+    async def failing(writes: Sequence[Write]) -> Any:
+        if any(isinstance(each, Create) and each.resource.kind is CONFIG for each in writes):
+            for error in refused:
+                raise error
+        return await commit(writes)
+
+    monkeypatch.setattr(job.site.store, "commit", failing)
+    await job.put(a_dataplane(service="a"))
+
+    await job.until(lambda: job.addresses() == {"0:a": "240.0.0.0"})
+    assert next(refused, None) is None

@@ -38,22 +38,12 @@ class BackendRefConditions:
         self._replica = replica
         self._writer = writer
         self._policies = [kind for kind in policies if kind.backend_refs is not None]
-        self._kinds = {MESH_OPEN_TELEMETRY_BACKEND.name, *(kind.name for kind in self._policies)}
-        self._meshes = Agenda[str]("backend references")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in sorted(self._kinds):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            await self._meshes.run(self._keep)
-        finally:
-            stop()
-
-    def _changed(self, changes: Sequence[Change]) -> None:
-        kinds = self._kinds
-        self._meshes.add(change.key.mesh for change in changes if change.key.kind in kinds)
+        kinds = [MESH_OPEN_TELEMETRY_BACKEND, *self._policies]
+        touched = dict.fromkeys((kind.name for kind in kinds), _mesh_of)
+        await Agenda[str]("backend references").run(self._replica, touched, self._keep)
 
     async def _keep(self, mesh: str) -> None:
         """All of the mesh, whatever becomes of one. Raises the first failure."""
@@ -80,6 +70,10 @@ class BackendRefConditions:
                 yield from _with_condition(policy, _resolved(refs, missing), is_new=bool(refs))
         for backend in backends:
             yield from _with_condition(backend, _referenced(counts[backend.name]), is_new=True)
+
+
+def _mesh_of(change: Change) -> list[str]:
+    return [change.key.mesh]
 
 
 def refs_of(policy: AnyResource) -> list[BackendResourceRef]:

@@ -6,7 +6,7 @@ leader.
 # Differs from Kuma: there all services are looked through every five seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from kuma.app.control_plane.agenda import Agenda
@@ -18,36 +18,25 @@ from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
 
-_SERVICES = frozenset(kind.name for kind in NAMED_KINDS)
-
 
 class HostnameUpkeep:
     def __init__(self, replica: Replica, writer: Writer, *, zone: str) -> None:
         self._replica = replica
         self._writer = writer
         self._hostnames = Hostnames(zone)
-        self._agenda = Agenda[ResourceKey]("hostnames")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in (HOSTNAME_GENERATOR, *NAMED_KINDS):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            await self._agenda.run(self._keep)
-        finally:
-            stop()
+        services = dict.fromkeys((kind.name for kind in NAMED_KINDS), self._service_changed)
+        touched = {HOSTNAME_GENERATOR.name: self._hostnames.changed, **services}
+        await Agenda[ResourceKey]("hostnames").run(self._replica, touched, self._keep)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            self._agenda.add(self._hostnames.changed(change))
-            if change.resource is not None and change.key.kind in _SERVICES:
-                self._check_status(change.resource)
-
-    def _check_status(self, service: AnyResource) -> None:
+    def _service_changed(self, change: Change) -> Iterator[ResourceKey]:
         """Somebody else may have written over what this job wrote."""
-        if self._with_names(service).status != service.status:
-            self._agenda.add([service.key])
+        yield from self._hostnames.changed(change)
+        service = change.resource
+        if service is not None and self._with_names(service).status != service.status:
+            yield service.key
 
     async def _keep(self, key: ResourceKey) -> None:
         found = self._replica.find(key)

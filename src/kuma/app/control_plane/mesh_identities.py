@@ -12,12 +12,12 @@ Source: reference 8.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.identity import bundled as authorities
 from kuma.identity.builtin import generate_root
 from kuma.identity.errors import IdentityError
@@ -59,12 +59,10 @@ from kuma.resources.kri import kri_of
 from kuma.resources.meta import ResourceKey, ResourceMeta
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
-from kuma.resources.store import Change, Create, Store
+from kuma.resources.store import Create, Store
 from kuma.resources.writer import Writer
 
 log = structlog.get_logger("mesh-identities")
-
-RETRY = timedelta(seconds=5)
 
 Place = tuple[str, str]
 """(mesh, name)"""
@@ -88,62 +86,21 @@ class MeshIdentityUpkeep:
         self._writer = writer
         self._clock = clock
         self._zone = zone
-        self._touched: set[Place] = set()
-        self._due: dict[Place, datetime] = {}
         self._prepared_at: dict[Place, datetime] = {}
-        self._woken = asyncio.Event()
+        self._agenda = Agenda[Place]("mesh-identities")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            self._changed([Change(e.key, e) for e in self._replica.list(MESH_IDENTITY)])
-            while True:
-                await self._round()
-                await self._until_woken()
-        finally:
-            stop()
+        touched: Touched[Place] = {
+            MESH_IDENTITY.name: lambda change: [(change.key.mesh, change.key.name)],
+            MESH.name: lambda change: self._places_in(change.key.name),
+            MESH_TRUST.name: lambda change: self._places_in(change.key.mesh),
+            SECRET.name: lambda change: self._places_in(change.key.mesh),
+        }
+        await self._agenda.run(self._replica, touched, self._keep)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            key = change.key
-            if key.kind == MESH_IDENTITY.name:
-                self._touched.add((key.mesh, key.name))
-            elif key.kind == MESH.name:
-                self._touched |= self._places_in(key.name)
-            elif key.kind in {MESH_TRUST.name, SECRET.name}:
-                self._touched |= self._places_in(key.mesh)
-        if self._touched:
-            self._woken.set()
-
-    def _places_in(self, mesh: str) -> set[Place]:
-        return {(mesh, each.name) for each in self._replica.list(MESH_IDENTITY, mesh)}
-
-    async def _round(self) -> None:
-        self._woken.clear()
-        now = self._clock.now()
-        ripe = {place for place, due in self._due.items() if due <= now}
-        touched, self._touched = self._touched | ripe, set()
-        for place in sorted(touched):
-            self._due.pop(place, None)
-            try:
-                await self._keep(place)
-            except ResourceError as error:
-                self._due[place] = self._clock.now() + RETRY
-                log.warning(
-                    "MeshIdentity not kept", mesh=place[0], name=place[1], reason=str(error)
-                )
-
-    async def _until_woken(self) -> None:
-        left = min(self._due.values(), default=None)
-        seconds = None
-        if left is not None:
-            seconds = max((left - self._clock.now()).total_seconds(), 0.0)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+    def _places_in(self, mesh: str) -> list[Place]:
+        return [(mesh, each.name) for each in self._replica.list(MESH_IDENTITY, mesh)]
 
     async def _keep(self, place: Place) -> None:
         mesh_name, name = place
@@ -289,11 +246,11 @@ class MeshIdentityUpkeep:
     def _ready(self, place: Place, identity: Identity) -> Condition:
         if _is_ready(identity):
             return _READY
-        since = self._prepared_at.setdefault(place, self._clock.now())
-        if self._clock.now() >= since + SPREAD:
+        left = self._prepared_at.setdefault(place, self._clock.now()) + SPREAD - self._clock.now()
+        if left <= timedelta(0):
             del self._prepared_at[place]
             return _READY
-        self._due[place] = since + SPREAD
+        self._agenda.add_later(place, left)
         return _not_ready(PREPARING, "Proxies hear of the identity before any of them gets it")
 
     def _ready_after_failure(self, identity: Identity) -> Condition:

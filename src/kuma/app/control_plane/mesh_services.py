@@ -9,14 +9,13 @@ change may touch.
 Source: Kuma, docs/madr 039 and 058; reference 10.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from kuma.app.control_plane.agenda import Agenda
 from kuma.kit.clock import Clock
 from kuma.pipeline.membership import Membership, Place
 from kuma.pipeline.mesh_services import Generated, as_proxy, generate_ports, with_state
@@ -30,7 +29,6 @@ from kuma.resolve.workload_identity import known_identities
 from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
 from kuma.resources.dns_names import dns_1035_errors
-from kuma.resources.errors import ResourceError
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.mesh import MESH, MeshServicesMode, MeshSpec
@@ -45,10 +43,6 @@ from kuma.resources.writer import Writer
 log = structlog.get_logger("mesh-services")
 
 GENERATOR = "meshservice-generator"
-PAUSE = timedelta(milliseconds=100)
-"""Between two rounds, so that a service whose thousand proxies connect at once is written a few
-times and not a thousand times. The first change of a burst does not wait."""
-RETRY = timedelta(seconds=5)
 
 
 class MeshServiceUpkeep:
@@ -74,42 +68,24 @@ class MeshServiceUpkeep:
         self._seen: dict[Place, tuple[bool, bool]] = {}
         self._conflicts: dict[Place, tuple[str, ...]] = {}
         self._dropped: dict[Place, tuple[str, ...]] = {}
-        self._touched: set[Place] = set()
-        self._due: dict[Place, datetime] = {}
-        self._woken = asyncio.Event()
+        self._agenda = Agenda[Place]("mesh-services")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in (MESH, DATAPLANE, DATAPLANE_INSIGHT, MESH_SERVICE):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            while True:
-                await self._round()
-                await asyncio.sleep(PAUSE.total_seconds())
-                await self._until_woken()
-        finally:
-            stop()
+        touched = {
+            MESH.name: lambda change: self._places_in(change.key.name),
+            MESH_IDENTITY.name: lambda change: self._places_in(change.key.mesh),
+            DATAPLANE.name: self._dataplane_changed,
+            DATAPLANE_INSIGHT.name: self._insight_changed,
+            MESH_SERVICE.name: self._service_changed,
+        }
+        await self._agenda.run(self._replica, touched, self._keep)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
-        before = len(self._touched)
-        for change in changes:
-            key = change.key
-            if key.kind == DATAPLANE.name:
-                self._touched |= self._membership.changed(change) | self._index(change)
-            elif key.kind == MESH_SERVICE.name:
-                self._touched |= self._membership.changed(change) | {(key.mesh, key.name)}
-            elif key.kind == DATAPLANE_INSIGHT.name:
-                self._insight_changed(change)
-            elif key.kind == MESH.name:
-                self._touched |= self._places_in(key.name)
-            elif key.kind == MESH_IDENTITY.name:
-                self._touched |= self._places_in(key.mesh)
-        if len(self._touched) > before:
-            self._woken.set()
+    def _service_changed(self, change: Change) -> set[Place]:
+        return self._membership.changed(change) | {(change.key.mesh, change.key.name)}
 
-    def _index(self, change: Change) -> set[Place]:
-        """The services that a Dataplane has now or had before."""
+    def _dataplane_changed(self, change: Change) -> set[Place]:
+        """The services that it has now or had before, and those that select it or did."""
         mesh, place = change.key.mesh, (change.key.mesh, change.key.name)
         spec = spec_as(DataplaneSpec, change.resource)
         now = {each.service for each in spec.networking.inbound if each.service} if spec else set()
@@ -120,52 +96,28 @@ class MeshServiceUpkeep:
             self._dataplanes_of[mesh, service].discard(change.key.name)
         for service in now:
             self._dataplanes_of[mesh, service].add(change.key.name)
-        return {(mesh, service) for service in before | now}
+        return self._membership.changed(change) | {(mesh, service) for service in before | now}
 
-    def _insight_changed(self, change: Change) -> None:
+    def _insight_changed(self, change: Change) -> set[Place]:
         mesh, name = place = (change.key.mesh, change.key.name)
         insight = spec_as(DataplaneInsightSpec, change.resource)
         issued = insight is not None and insight.mtls is not None and insight.mtls.issued_backend
         seen = (insight is not None and insight.is_online, bool(issued))
         if self._seen.get(place, (False, False)) == seen:
-            return
+            return set()
         if insight is None:
             self._seen.pop(place, None)
         else:
             self._seen[place] = seen
-        self._touched |= {(mesh, each) for each in self._membership.services_of(mesh, name)}
+        return {(mesh, each) for each in self._membership.services_of(mesh, name)}
 
     def _places_in(self, mesh: str) -> set[Place]:
         generated = {place for place in self._dataplanes_of if place[0] == mesh}
         held = self._replica.list(MESH_SERVICE, mesh)
         return generated | {(mesh, each.name) for each in held}
 
-    async def _round(self) -> None:
-        self._woken.clear()
-        now = self._clock.now()
-        ripe = {place for place, due in self._due.items() if due <= now}
-        touched, self._touched = self._touched | ripe, set()
-        for mesh, name in sorted(touched):
-            self._due.pop((mesh, name), None)
-            try:
-                await self._keep(mesh, name)
-            except ResourceError as error:
-                self._due[mesh, name] = self._clock.now() + RETRY
-                log.warning("MeshService not kept", mesh=mesh, name=name, reason=str(error))
-            await asyncio.sleep(0)  # one Dataplane may touch a thousand
-
-    async def _until_woken(self) -> None:
-        left = min(self._due.values(), default=None)
-        seconds = None
-        if left is not None:
-            seconds = max((left - self._clock.now()).total_seconds(), 0.0)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-
-    async def _keep(self, mesh_name: str, name: str) -> None:
+    async def _keep(self, place: Place) -> None:
+        mesh_name, name = place
         mesh = spec_as(MeshSpec, self._replica.find(ResourceKey(MESH.name, "", mesh_name)))
         if mesh is None:
             return
@@ -256,7 +208,7 @@ class MeshServiceUpkeep:
             await self._writer.delete(service.key)
             log.info("deleted a MeshService without dataplanes", mesh=place[0], name=place[1])
             return True
-        self._due[place] = (started or now) + self._grace
+        self._agenda.add_later(place, (started or now) + self._grace - now)
         return False
 
     def _with_generated(

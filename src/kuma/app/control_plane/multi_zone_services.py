@@ -8,7 +8,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kuma.app.control_plane.agenda import Agenda
+from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.pipeline.matching import Matching, Place
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.conditions import Condition, ConditionStatus
@@ -37,25 +37,17 @@ class MultiZoneServiceUpkeep:
         self._replica = replica
         self._writer = writer
         self._matching = Matching()
-        self._agenda = Agenda[Place]("multi-zone-services")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in (MESH_SERVICE, MESH_MULTI_ZONE_SERVICE):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            await self._agenda.run(self._keep)
-        finally:
-            stop()
+        touched: Touched[Place] = {
+            MESH_SERVICE.name: self._matching.changed,
+            MESH_MULTI_ZONE_SERVICE.name: self._changed,
+        }
+        await Agenda[Place]("multi-zone-services").run(self._replica, touched, self._keep)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if change.key.kind == MESH_MULTI_ZONE_SERVICE.name:
-                self._agenda.add(self._matching.changed(change))
-                self._agenda.add([(change.key.mesh, change.key.name)])
-            elif change.key.kind == MESH_SERVICE.name:
-                self._agenda.add(self._matching.changed(change))
+    def _changed(self, change: Change) -> set[Place]:
+        return self._matching.changed(change) | {(change.key.mesh, change.key.name)}
 
     async def _keep(self, place: Place) -> None:
         mesh, name = place

@@ -6,21 +6,20 @@ A Dataplane that comes and goes costs nothing while others serve the same servic
 Source: Kuma, `dnsServer` of kuma-cp; reference 7.
 """
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, cast
 
 import structlog
 
+from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.app.control_plane.vips import EXHAUSTION
 from kuma.kit.address_pool import AddressPool
 from kuma.kit.clock import Clock
 from kuma.pipeline.virtual_outbounds import Wanted, wanted_entries, with_addresses
 from kuma.resolve.view import index_inbounds
-from kuma.resources.errors import AlreadyExists, Conflict, NotFound, ResourceError
+from kuma.resources.errors import ResourceError
 from kuma.resources.kinds.config import CONFIG, ConfigSpec
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE, ExternalServiceSpec
@@ -39,11 +38,6 @@ from kuma.resources.virtual_outbounds import (
 
 log = structlog.get_logger("virtual-outbounds")
 
-PAUSE = timedelta(milliseconds=100)
-"""Between two rounds, so that a thousand services that come at once are written a few times. The
-first change of a burst does not wait."""
-RETRY = timedelta(seconds=5)
-
 
 class VirtualOutbounds:
     """`of_services`: whether services have addresses, and not only the hosts of ExternalServices."""
@@ -60,39 +54,19 @@ class VirtualOutbounds:
         self._services_of: dict[ResourceKey, frozenset[str]] = {}
         self._pools: dict[str, AddressPool] = {}
         self._told: dict[str, tuple[tuple[str, ...], int]] = {}
-        self._touched: set[str] = set()
-        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in (MESH, DATAPLANE):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            while True:
-                await self._woken.wait()
-                self._woken.clear()
-                await self._round()
-                await asyncio.sleep(PAUSE.total_seconds())
-        finally:
-            stop()
+        touched: Touched[str] = {
+            MESH.name: lambda change: [change.key.name],
+            DATAPLANE.name: self._dataplane_changed,
+            EXTERNAL_SERVICE.name: lambda change: [change.key.mesh],
+            CONFIG.name: _meshes_of_config,
+        }
+        await Agenda[str]("virtual-outbounds").run(self._replica, touched, self._keep)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            mesh = self._touched_by(change)
-            if mesh is not None:
-                self._touched.add(mesh)
-                self._woken.set()
-
-    def _touched_by(self, change: Change) -> str | None:
-        key = change.key
-        if key.kind == DATAPLANE.name:
-            return key.mesh if self._index(key, change.resource) else None
-        if key.kind == EXTERNAL_SERVICE.name:
-            return key.mesh
-        if key.kind == CONFIG.name:
-            return mesh_of_config(key.name)
-        return key.name if key.kind == MESH.name else None
+    def _dataplane_changed(self, change: Change) -> list[str]:
+        return [change.key.mesh] if self._index(change.key, change.resource) else []
 
     def _index(self, key: ResourceKey, dataplane: Resource[Any] | None) -> bool:
         """Whether a service came or went."""
@@ -112,36 +86,22 @@ class VirtualOutbounds:
             del counts[service]
         return came or bool(gone)
 
-    async def _round(self) -> None:
-        touched, self._touched = self._touched, set()
-        for mesh in sorted(touched):
-            if self._replica.find(ResourceKey(MESH.name, "", mesh)) is None:
-                self._forget(mesh)
-                continue
-            try:
-                await self._keep(mesh)
-            except (AlreadyExists, Conflict, NotFound):
-                self._try_again(mesh, 0)
-            except ResourceError as error:
-                self._try_again(mesh, RETRY.total_seconds())
-                log.warning("no virtual addresses written", mesh=mesh, reason=str(error))
+    async def _keep(self, mesh: str) -> None:
+        if self._replica.find(ResourceKey(MESH.name, "", mesh)) is None:
+            self._forget(mesh)
+            return
+        try:
+            await self._keep_entries(mesh)
+        except ResourceError:
+            del self._pools[mesh]  # what was handed out is not written
+            raise
 
     def _forget(self, mesh: str) -> None:
         self._pools.pop(mesh, None)
         self._told.pop(mesh, None)
         self._services.pop(mesh, None)
 
-    def _try_again(self, mesh: str, seconds: float) -> None:
-        """What was handed out meanwhile was not written."""
-        self._pools.pop(mesh, None)
-
-        def touch() -> None:
-            self._touched.add(mesh)
-            self._woken.set()
-
-        asyncio.get_running_loop().call_later(seconds, touch)
-
-    async def _keep(self, mesh: str) -> None:
+    async def _keep_entries(self, mesh: str) -> None:
         held = self._replica.find(ResourceKey(CONFIG.name, "", config_name(mesh)))
         before = entries_of(held)
         pool = self._pools.get(mesh) or self._seeded(mesh, before)
@@ -185,3 +145,8 @@ class VirtualOutbounds:
             EXHAUSTION.labels(mesh).inc(left_out - left_out_before)
             log.error("no virtual address left", mesh=mesh, range=self._cidr, services=left_out)
         self._told[mesh] = (conflicts, left_out)
+
+
+def _meshes_of_config(change: Change) -> list[str]:
+    mesh = mesh_of_config(change.key.name)
+    return [] if mesh is None else [mesh]

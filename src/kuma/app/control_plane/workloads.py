@@ -8,12 +8,11 @@ looked through every few seconds.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda
+from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.kit.clock import Clock
 from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
@@ -44,26 +43,15 @@ class WorkloadUpkeep:
         self._workload_of: dict[Place, str] = {}
         self._healthy: dict[Place, dict[str, bool]] = defaultdict(dict)
         self._online: set[Place] = set()
-        self._agenda = Agenda[Place]("workloads")
 
     async def run(self) -> None:
         """Until cancelled."""
-        stop = self._replica.subscribe(self._changed)
-        try:
-            for kind in (DATAPLANE, DATAPLANE_INSIGHT, WORKLOAD):
-                self._changed([Change(each.key, each) for each in self._replica.list(kind)])
-            await self._agenda.run(self._keep)
-        finally:
-            stop()
-
-    def _changed(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if change.key.kind == DATAPLANE.name:
-                self._agenda.add(self._dataplane_changed(change))
-            elif change.key.kind == DATAPLANE_INSIGHT.name:
-                self._agenda.add(self._insight_changed(change))
-            elif change.key.kind == WORKLOAD.name:
-                self._agenda.add([(change.key.mesh, change.key.name)])
+        touched: Touched[Place] = {
+            DATAPLANE.name: self._dataplane_changed,
+            DATAPLANE_INSIGHT.name: self._insight_changed,
+            WORKLOAD.name: lambda change: [(change.key.mesh, change.key.name)],
+        }
+        await Agenda[Place]("workloads").run(self._replica, touched, self._keep)
 
     def _dataplane_changed(self, change: Change) -> set[Place]:
         """The Workloads for which it counts otherwise than before."""
