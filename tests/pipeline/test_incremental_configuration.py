@@ -33,7 +33,9 @@ SERVICES = ["web", "api", "db"]
 class World:
     """Both sides fed with the same resources."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
+        """`settings` are those of views."""
+        self.settings = settings
         self.engine = Engine()
         self.index = Index(self.engine, KINDS)
         self.views: dict[str, TrackedView] = {}
@@ -45,7 +47,7 @@ class World:
     def view(self, mesh: str) -> TrackedView:
         if mesh not in self.views:
             self.views[mesh] = TrackedView(
-                self.engine, mesh=mesh, zone="default", placements=PLACEMENTS
+                self.engine, mesh=mesh, zone="default", placements=PLACEMENTS, **self.settings
             )
         return self.views[mesh]
 
@@ -71,6 +73,7 @@ class World:
             zone="default",
             placements=PLACEMENTS,
             tls_ready=frozenset(),
+            **self.settings,
         )
         return self.compiler.snapshot_over(plain, name, Traits())
 

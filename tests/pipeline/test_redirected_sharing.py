@@ -5,16 +5,21 @@ from typing import Any
 from kuma.envoy.snapshot import Layered, TypeUrl
 from kuma.resources.resource import AnyResource
 from tests.pipeline.test_incremental_configuration import World
-from tests.resolve.world import a_mesh_service, an_external_mesh_service, virtual_outbounds
+from tests.resolve.world import (
+    a_mesh_service,
+    a_permission,
+    an_external_mesh_service,
+    virtual_outbounds,
+)
 from tests.support.builders import a_dataplane, a_mesh
 
+PORTS = {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
 NAMES = [f"web-{number}" for number in range(20)]
 
 
 def redirected(name: str, **reach: Any) -> AnyResource:
-    ports = {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
     address = f"10.0.0.{int(name.rpartition('-')[2]) + 1}"
-    networking = {"transparentProxying": {**ports, **reach}}
+    networking = {"transparentProxying": {**PORTS, **reach}}
     return a_dataplane(name, service="web", address=address, networking=networking)
 
 
@@ -95,4 +100,41 @@ def test_incremental_and_from_scratch_are_the_same() -> None:
     world.delete(a_mesh_service("api"))
 
     for name in NAMES[:3]:
+        assert world.snapshot(name) == world.from_scratch(name)
+
+
+def listeners(world: World, name: str) -> set[str]:
+    found = world.snapshot(name).of(TypeUrl.LISTENER)
+    return {each for each in found if each.startswith("outbound:24")}
+
+
+def test_a_permission_touches_those_whom_it_lets_call() -> None:
+    service = {"kind": "MeshService", "name": "api"}
+    client = {"kind": "MeshSubset", "tags": {"version": "v1"}}
+    world = World(reaches_permitted_only=True)
+    world.put(
+        a_mesh(spec={"meshServices": {"mode": "Everywhere"}}),
+        virtual_outbounds("api", "web"),
+        a_dataplane("api-1", service="api", address="10.0.9.1"),
+        *(redirected(name) for name in NAMES[:3]),
+        a_permission("p", (client, "Allow"), top=service),
+    )
+    marked = a_dataplane(
+        "marked-1",
+        service="web",
+        address="10.0.8.1",
+        tags={"version": "v1"},
+        networking={"transparentProxying": PORTS},
+    )
+    world.put(marked)
+    everybody = ("marked-1", *NAMES[:3])
+    assert [len(listeners(world, name)) for name in everybody] == [1, 0, 0, 0]
+    before = {name: shared(world, name, TypeUrl.LISTENER) for name in everybody}
+
+    world.put(a_permission("p", (client, "Deny"), top=service))
+
+    assert [len(listeners(world, name)) for name in everybody] == [0, 0, 0, 0]
+    after = {name: shared(world, name, TypeUrl.LISTENER) for name in everybody}
+    assert [name for name in everybody if after[name] is not before[name]] == ["marked-1"]
+    for name in everybody:
         assert world.snapshot(name) == world.from_scratch(name)

@@ -53,6 +53,7 @@ CONTROL_PLANE: Mapping[str, str | None] = {
     "dpServer.hds": "is not available yet: health discovery",
     "interCp": "has no effect: instances talk to each other through the database",
     "experimental": "is not available yet",
+    "experimental.autoReachableServices": None,
     "experimental.deltaXds": "has no effect: incremental xDS is used where the proxy can",
     "proxy.gateway": "is not available yet: builtin gateways",
     "tracing": "is not available yet: traces of the control plane",

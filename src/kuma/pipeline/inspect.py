@@ -233,6 +233,7 @@ class _View(PlainMeshView):
             zone=tracked.zone,
             placements=placements,
             service_vip_port=tracked.service_vip_port,
+            reaches_permitted_only=tracked.reaches_permitted_only,
             machine=machine,
         )
         self._tracked = tracked

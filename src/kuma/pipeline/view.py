@@ -75,8 +75,10 @@ class TrackedView:
         zone: str,
         placements: tuple[Placement, ...],
         service_vip_port: int = SERVICE_VIP_PORT,
+        reaches_permitted_only: bool = False,
     ) -> None:
         self.engine = engine
+        self.reaches_permitted_only = reaches_permitted_only
         self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone

@@ -13,6 +13,7 @@ from kuma.kit.derived import derived, shared
 from kuma.kit.value import value
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.outbounds import DeclaredOutbound
+from kuma.resolve.permitted import Callers, callers_of, permitting_mesh_service, permitting_service
 from kuma.resolve.target import Scope, ServiceTarget, find_resources, port_target, scope_of
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
@@ -43,11 +44,13 @@ class Backend:
 @value
 class Reach:
     """`services` empty: all of them. `backends` None: the list was left out. `scope` is where names of
-    backends stand."""
+    backends stand. `callers`: who it is where only those are reached that let it call; what is listed
+    is reached in any case."""
 
     services: tuple[str, ...] = ()
     backends: tuple[Backend, ...] | None = None
     scope: Scope = Scope()
+    callers: Callers | None = None
 
 
 @value
@@ -66,15 +69,16 @@ class Implied:
         return tuple(each for each in self.outbounds if (each.address, each.port) not in own)
 
 
-def reach_of(dataplane: Resource[DataplaneSpec]) -> Reach:
+def reach_of(view: MeshView, dataplane: Resource[DataplaneSpec]) -> Reach:
     declared = dataplane.spec.networking.transparent_proxying
     if declared is None:
-        return Reach()
+        return Reach(callers=callers_of(view, dataplane))
     backends = declared.reachable_backends
     return Reach(
         services=tuple(sorted(set(declared.reachable_services))),
         backends=None if backends is None else tuple(map(_backend, backends.refs)),
         scope=Scope() if backends is None else scope_of(dataplane),
+        callers=callers_of(view, dataplane),
     )
 
 
@@ -84,7 +88,7 @@ def implied_outbounds(view: MeshView, reach: Reach) -> Implied:
     mode = _mode(view)
     made: dict[tuple[str, int], DeclaredOutbound] = {}
     if mode is not MeshServicesMode.EXCLUSIVE:
-        made |= {(each.address, each.port): each for each in _of_services(view, reach.services)}
+        made |= {(each.address, each.port): each for each in _of_services(view, reach)}
     missing: list[int] = []
     if reach.backends is not None:
         for index, backend in enumerate(reach.backends):
@@ -95,7 +99,8 @@ def implied_outbounds(view: MeshView, reach: Reach) -> Implied:
                 missing.append(index)
     elif not reach.services and mode is not MeshServicesMode.REACHABLE_BACKENDS:
         for kind in _KINDS:
-            made |= {(each.address, each.port): each for each in _of_kind(view, kind)}
+            of_kind = _of_kind(view, kind, reach.callers)
+            made |= {(each.address, each.port): each for each in of_kind}
     outbounds = tuple(made[place] for place in sorted(made))
     return Implied(shared(view, outbounds), frozenset(made), tuple(missing))
 
@@ -106,11 +111,12 @@ def _mode(view: MeshView) -> MeshServicesMode:
     return MeshServicesMode.DISABLED if services is None else services.mode
 
 
-def _of_services(view: MeshView, services: tuple[str, ...]) -> Iterator[DeclaredOutbound]:
-    if not services:
-        yield from _all_services(view)
-    for service in services:
+def _of_services(view: MeshView, reach: Reach) -> Iterator[DeclaredOutbound]:
+    for service in reach.services:
         yield from _service(view, service)
+    for each in () if reach.services else _all_services(view):
+        if reach.callers is None or permitting_service(view, each.service).lets_in(reach.callers):
+            yield each
 
 
 @derived
@@ -147,10 +153,19 @@ def _by_tags(address: str, port: int, tags: Tags) -> DeclaredOutbound:
 
 
 @derived
-def _of_kind(view: MeshView, kind: str) -> tuple[DeclaredOutbound, ...]:
+def _of_kind(view: MeshView, kind: str, callers: Callers | None) -> tuple[DeclaredOutbound, ...]:
     return tuple(
-        made for each in view.services(kind) for made in _of_resource(view, kind, each.name)
+        made
+        for each in view.services(kind)
+        if _lets_in(view, kind, each.name, callers)
+        for made in _of_resource(view, kind, each.name)
     )
+
+
+def _lets_in(view: MeshView, kind: str, name: str, callers: Callers | None) -> bool:
+    if callers is None or kind != MESH_SERVICE.name:
+        return True
+    return permitting_mesh_service(view, name).lets_in(callers)
 
 
 @derived

@@ -51,7 +51,7 @@ def matched_policies(
     policies: list[AnyResource] = []
     diagnostics: list[Diagnostic] = []
     for policy in view.policies(kind):
-        if not include_shadow and policy.labels.get(well_known.EFFECT) == _SHADOW:
+        if not include_shadow and is_shadow(policy):
             continue
         scope, missing = _scope(view, policy)
         if missing is not None:
@@ -64,6 +64,11 @@ def matched_policies(
             selected[policy.name] = Selected(policy.name, inbounds)
     ordered = (selected[each.name] for each in weakest_first(policies))
     return Matched(tuple(ordered), tuple(diagnostics))
+
+
+def is_shadow(policy: AnyResource) -> bool:
+    """Whether it is only to be seen what it would do."""
+    return policy.labels.get(well_known.EFFECT) == _SHADOW
 
 
 def _scope(view: MeshView, policy: AnyResource) -> tuple[AnyResource | None, Diagnostic | None]:

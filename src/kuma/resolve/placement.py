@@ -113,7 +113,8 @@ class Placement:
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
     inbounds, which then are its own. `tls` says on what terms an inbound takes, and its proxy
-    begins, mutual TLS. `matches_sockets`: whether a policy chooses transport sockets by the tags of
+    begins, mutual TLS. `lets_in`: whether an entry of `from`, or of `rules`, lets somebody in, for a kind
+    that says who may call whom. `matches_sockets`: whether a policy chooses transport sockets by the tags of
     endpoints, which those have then."""
 
     kind: Kind[Any]
@@ -130,6 +131,7 @@ class Placement:
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
     tls: Callable[[InboundRules], TlsTerms] | None = None
+    lets_in: Callable[[SpecModel], bool] | None = None
     tells_proxy: bool = False
     only_with_tls: bool = False
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None

@@ -311,7 +311,7 @@ def outbounds_of(
         return Declared((), ())
     if redirection_of(dataplane.spec, said) is None and BIND_OUTBOUNDS not in features:
         return declared_outbounds(view, name)
-    reach = reach_of(dataplane)
+    reach = reach_of(view, dataplane)
     implied = implied_outbounds(view, reach)
     networking = dataplane.spec.networking
     interfaces = (networking.interface_of(each) for each in networking.inbound)

@@ -82,6 +82,10 @@ class MeshView(Protocol):
     def service_vip_port(self) -> int:
         """The port of the virtual address of every service by tags."""
 
+    @property
+    def reaches_permitted_only(self) -> bool:
+        """Whether proxies have outbounds only to services that let them call."""
+
     def mesh(self) -> Resource[MeshSpec] | None: ...
 
     def policies(self, kind: str) -> tuple[AnyResource, ...]:
@@ -204,9 +208,11 @@ class PlainMeshView:
         tls_ready: frozenset[str] | None = None,
         files: Mapping[str, bytes] | None = None,
         service_vip_port: int = SERVICE_VIP_PORT,
+        reaches_permitted_only: bool = False,
         machine: Machine | None = None,
     ) -> None:
         self.service_vip_port = service_vip_port
+        self.reaches_permitted_only = reaches_permitted_only
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements

@@ -16,6 +16,8 @@ K8S_NAMESPACE = "k8s.kuma.io/namespace"
 K8S_SERVICE_ACCOUNT = "k8s.kuma.io/service-account"
 
 SERVICE_TAG = "kuma.io/service"
+K8S_SERVICE_NAME_TAG = "k8s.kuma.io/service-name"
+K8S_SERVICE_PORT_TAG = "k8s.kuma.io/service-port"
 ZONE_TAG = "kuma.io/zone"
 PROTOCOL_TAG = "kuma.io/protocol"
 INSTANCE_TAG = "kuma.io/instance"

@@ -433,6 +433,7 @@ class ControlPlane:
                 zone=zone,
                 placements=self._failures.placements,
                 service_vip_port=self.settings.dns_server.service_vip_port,
+                reaches_permitted_only=self.settings.experimental.auto_reachable_services,
             )
             self._views[mesh] = view
         return view

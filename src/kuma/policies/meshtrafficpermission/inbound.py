@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from kuma.plan.origin import Origin
 from kuma.policies.meshtrafficpermission.model import (
+    Action,
     ActionConf,
     IdentityMatch,
     IdentityRules,
@@ -19,6 +20,7 @@ from kuma.policies.meshtrafficpermission.model import (
 )
 from kuma.resolve.placement import InboundRule, InboundRules, Rule, Subset
 from kuma.resources.match import Match
+from kuma.resources.spec import SpecModel
 
 
 def place_permissions(rules: InboundRules) -> tuple[object, ...]:
@@ -28,6 +30,12 @@ def place_permissions(rules: InboundRules) -> tuple[object, ...]:
     if rules.by_client:
         return (PermissionConf(tag_rules=tuple(_tag_rules(rules.by_client))),)
     return ()
+
+
+def lets_in(conf: SpecModel) -> bool:
+    if isinstance(conf, ActionConf):
+        return conf.action in {Action.ALLOW, Action.ALLOW_WITH_SHADOW_DENY}
+    return isinstance(conf, MatchesConf) and bool(conf.allow or conf.allow_with_shadow_deny)
 
 
 def _tag_rules(rules: Iterable[Rule]) -> Iterator[TagRule]:
