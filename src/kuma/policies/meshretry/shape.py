@@ -43,6 +43,8 @@ GRPC_DEFAULT = (
 BASE_INTERVAL = timedelta(milliseconds=25)
 METHOD = "HttpMethod"
 STATUS_CODES = "retriable-status-codes"
+HEADERS = "retriable-headers"
+"""Differs from Kuma, which leaves this word out, without which Envoy looks at no response header."""
 
 _HTTP_CONDITIONS = {
     "5xx": "5xx",
@@ -94,7 +96,10 @@ def build_http_policy(conf: RetryHttp | None) -> RetryPolicy | None:
     if conf is None or conf.num_retries == 0:
         return None
     retry_on = conf.retry_on or ()
-    policy = RetryPolicy(retry_on=_http_conditions(retry_on))
+    conditions = _http_conditions(retry_on)
+    if conf.retriable_response_headers:
+        conditions.append(HEADERS)
+    policy = RetryPolicy(retry_on=",".join(conditions))
     policy.retriable_status_codes.extend(int(each) for each in retry_on if each.isdigit())
     policy.retriable_request_headers.extend(_methods(retry_on))
     policy.retriable_request_headers.extend(_headers(conf.retriable_request_headers))
@@ -146,13 +151,13 @@ def _rate_limited(conf: RateLimitedBackOff) -> RetryPolicy.RateLimitedRetryBackO
     return made
 
 
-def _http_conditions(retry_on: Iterable[str]) -> str:
+def _http_conditions(retry_on: Iterable[str]) -> list[str]:
     items = tuple(retry_on)
     named = [each for each in items if not each.isdigit() and not each.startswith(METHOD)]
     chosen = [_HTTP_CONDITIONS.get(each, each) for each in named] or HTTP_DEFAULT.split(",")
     if any(each.isdigit() for each in items):
         chosen.append(STATUS_CODES)
-    return ",".join(chosen)
+    return chosen
 
 
 def _methods(retry_on: Iterable[str]) -> list[HeaderMatcher]:
