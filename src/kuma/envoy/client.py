@@ -2,8 +2,9 @@
 
     TLS handshake -> headers of Envoy's own (URIs of the certificate, server name) -> matches
 
-What rides on routes can match on headers only. These are set, or taken away, before anything sees
-the request, and taken away again before it leaves; so nobody can forge them, and nobody sees them.
+What rides on routes can match on headers only. Every inbound sets these, or takes them away, before
+anything sees the request, and takes them away again before it leaves; so nobody can forge them, and
+nobody sees them.
 An inbound without TLS knows the tags that the client's sidecar sends along, and no identity.
 """
 
@@ -13,40 +14,20 @@ from collections.abc import Iterable
 from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
-from envoy.config.route.v3.route_components_pb2 import VirtualHost
-from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
-    HttpConnectionManager,
-)
 from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
     HeaderMutation as EarlyMutation,
 )
 
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.message import pack
-from kuma.envoy.route import CLIENT_TAGS_HEADER
+from kuma.envoy.route import CLIENT_TAGS_HEADER, CLIENT_URIS_HEADER, SERVER_NAME_HEADER
 from kuma.plan.proxy import Inbound
 from kuma.plan.route import ValueKind, ValueMatch
 from kuma.plan.tags import Tags
 from kuma.resources.match import Match, SpiffeMatchType
 
-CLIENT_URIS = "x-kuma-client-uris"
-SERVER_NAME = "x-kuma-client-server-name"
 ANY = "*"
 """As the value of a tag: whatever the value is."""
-
-_MUTATION = "envoy.http.early_header_mutation.header_mutation"
-
-
-def name_client(manager: HttpConnectionManager) -> None:
-    """Lets the routes and filters of a chain match on the client; any number of times."""
-    if all(each.name != _MUTATION for each in manager.early_header_mutation_extensions):
-        manager.early_header_mutation_extensions.append(_CLIENT_HEADERS)
-
-
-def hide_client(host: VirtualHost) -> None:
-    """Keeps from the workload what `name_client` has added; any number of times."""
-    if CLIENT_URIS not in host.request_headers_to_remove:
-        host.request_headers_to_remove.extend((CLIENT_URIS, SERVER_NAME))
 
 
 def matches_of(match: Match) -> list[ValueMatch]:
@@ -56,7 +37,7 @@ def matches_of(match: Match) -> list[ValueMatch]:
         rest = "[^,]*" if match.spiffe_id.type is SpiffeMatchType.PREFIX else ""
         found.append(_has_uri(re.escape(match.spiffe_id.value) + rest))
     if match.sni is not None:
-        found.append(ValueMatch(SERVER_NAME, value=match.sni.value))
+        found.append(ValueMatch(SERVER_NAME_HEADER, value=match.sni.value))
     return found
 
 
@@ -73,7 +54,7 @@ def matches_of_tags(tags: Tags, inbound: Inbound) -> list[ValueMatch]:
 
 def _has_uri(uri: str) -> ValueMatch:
     """All URIs of the certificate come joined by commas, which none of them can contain."""
-    return ValueMatch(CLIENT_URIS, ValueKind.REGEX, f"(.*,)?{uri}(,.*)?")
+    return ValueMatch(CLIENT_URIS_HEADER, ValueKind.REGEX, f"(.*,)?{uri}(,.*)?")
 
 
 def _has_tag(key: str, text: str) -> ValueMatch:
@@ -95,14 +76,16 @@ def _mutations(name: str, command: str) -> Iterable[Mutation]:
     return Mutation(remove=name), Mutation(append=option)
 
 
-_CLIENT_HEADERS = TypedExtensionConfig(
-    name=_MUTATION,
+CLIENT_HEADERS = TypedExtensionConfig(
+    name="envoy.http.early_header_mutation.header_mutation",
     typed_config=pack(
         EarlyMutation(
             mutations=[
-                *_mutations(CLIENT_URIS, "%DOWNSTREAM_PEER_URI_SAN%"),
-                *_mutations(SERVER_NAME, "%REQUESTED_SERVER_NAME%"),
+                *_mutations(CLIENT_URIS_HEADER, "%DOWNSTREAM_PEER_URI_SAN%"),
+                *_mutations(SERVER_NAME_HEADER, "%REQUESTED_SERVER_NAME%"),
             ]
         )
     ),
 )
+"""Of the connection manager of every inbound, whatever the policies: a connection whose chain did not
+set the headers would take the client's word for them, until it is drained."""

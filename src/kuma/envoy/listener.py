@@ -33,6 +33,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy import tls
 from kuma.envoy.address import ADS, is_ipv6, socket_address
+from kuma.envoy.client import CLIENT_HEADERS
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.http_filters import GRPC_STATS_FILTER, ROUTER_FILTER, in_order
 from kuma.envoy.internal import DEFAULT, InternalRanges, internal_ranges
@@ -197,6 +198,7 @@ def _inbound_manager(
     # The workload learns the client's identity from x-forwarded-client-cert, and from no forged one.
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
     manager.set_current_client_cert_details.uri = True
+    manager.early_header_mutation_extensions.append(CLIENT_HEADERS)
     return manager
 
 

@@ -45,6 +45,8 @@ from kuma.plan.route import (
 from kuma.plan.tags import Tags
 
 CLIENT_TAGS_HEADER = "x-kuma-tags"
+CLIENT_URIS_HEADER = "x-kuma-client-uris"
+SERVER_NAME_HEADER = "x-kuma-client-server-name"
 NO_TIMEOUT = Duration()  # a proxy must not end a request that no policy limits
 _WELL_KNOWN_PORTS = {"http": 80, "https": 443}
 _STATUS = {
@@ -67,7 +69,8 @@ def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
     made = build_routes(
         name, virtual_host=inbound.unified_name or inbound.service or name, routes=[to_workload]
     )
-    made.request_headers_to_remove.append(CLIENT_TAGS_HEADER)
+    hidden = (CLIENT_TAGS_HEADER, CLIENT_URIS_HEADER, SERVER_NAME_HEADER)
+    made.request_headers_to_remove.extend(hidden)
     return made
 
 

@@ -13,7 +13,7 @@ from envoy.extensions.filters.http.fault.v3.fault_pb2 import FaultAbort, HTTPFau
 from envoy.type.v3.percent_pb2 import FractionalPercent
 
 from kuma.envoy import http_filters
-from kuma.envoy.client import hide_client, matches_of, matches_of_tags, name_client
+from kuma.envoy.client import matches_of, matches_of_tags
 from kuma.envoy.filter_by_client import ForClient, build_filter, choose_filters
 from kuma.envoy.message import duration
 from kuma.envoy.shaper import InboundChain, Shaper
@@ -36,17 +36,12 @@ class FaultInjectionShaper(Shaper):
         if chain.http is None:
             return
         chain.http.filters.append(_FILTER)
-        clients, has_tls = _clients(chain.inbound), chain.inbound.tls is not None
-        if any(each.match or (each.tags and has_tls) for each in clients):
-            name_client(chain.http.manager)
+        clients = _clients(chain.inbound)
         chain.inspects_tls |= any(each.match and each.match.sni for each in clients)
 
     def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
-        clients = _clients(inbound)
-        if not clients:
-            return
-        choose_filters(host, http_filters.FAULT, (_case(each, inbound) for each in clients))
-        hide_client(host)
+        if clients := _clients(inbound):
+            choose_filters(host, http_filters.FAULT, (_case(each, inbound) for each in clients))
 
 
 def _clients(inbound: Inbound) -> tuple[ClientFaults, ...]:

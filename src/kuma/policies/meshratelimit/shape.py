@@ -21,7 +21,7 @@ from envoy.type.v3.percent_pb2 import FractionalPercent
 from envoy.type.v3.token_bucket_pb2 import TokenBucket
 
 from kuma.envoy import http_filters
-from kuma.envoy.client import hide_client, matches_of, name_client
+from kuma.envoy.client import matches_of
 from kuma.envoy.filter_by_client import ForClient, build_filter, choose_filters
 from kuma.envoy.headers import build_additions
 from kuma.envoy.message import duration, pack, uint
@@ -56,15 +56,12 @@ class RateLimitShaper(Shaper):
         chain.http.filters.append(_FILTER)
         clients = chain.inbound.conf.get(ClientRateLimits)
         if clients is not None:
-            name_client(chain.http.manager)
             chain.inspects_tls |= any(each.match.sni is not None for each in clients.limits)
 
     def inbound_routes(self, host: VirtualHost, inbound: Inbound) -> None:
         cases = _cases(inbound)
         if any(case.filters for case in cases):
             choose_filters(host, http_filters.RATE_LIMIT, cases)
-        if inbound.conf.get(ClientRateLimits) is not None:
-            hide_client(host)
 
 
 def _cases(inbound: Inbound) -> list[ForClient]:

@@ -23,7 +23,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
     HttpConnectionManager,
 )
 
-from kuma.envoy.client import hide_client, matches_of, name_client
+from kuma.envoy.client import matches_of
 from kuma.envoy.message import duration
 from kuma.envoy.route import build_header_match
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
@@ -48,7 +48,6 @@ class TimeoutShaper(Shaper):
                 _shape_headers_timeout(chain.http.manager, conf)
             conditional = chain.inbound.conf.get(ConditionalTimeouts)
             if conditional is not None:
-                name_client(chain.http.manager)
                 chain.inspects_tls |= any(each.match.sni is not None for each in conditional.rules)
         if chain.tcp is not None and conf is not None:
             chain.tcp.idle_timeout.CopyFrom(duration(_or(conf.idle_timeout, IDLE)))
@@ -106,7 +105,6 @@ def _shape_conditional(host: VirtualHost, conditional: ConditionalTimeouts) -> N
         route.match.headers.extend(map(build_header_match, matches_of(rule.match)))
         _shape_action(route.route, rule.conf)
     host.routes.append(base)
-    hide_client(host)
 
 
 def _shape_headers_timeout(manager: HttpConnectionManager, conf: TimeoutConf) -> None:
