@@ -87,7 +87,7 @@ class ControlPlane:
         await self.rest.aclose()
         await self._running.aclose()
 
-    async def ready(self, timeout: float = 20) -> None:
+    async def ready(self, timeout: float = 60) -> None:
         async with asyncio.timeout(timeout):
             while True:
                 try:
@@ -274,14 +274,18 @@ async def a_control_plane(
 
 
 class Backend:
-    """An HTTP server in the test; `handle` may be replaced to make it slow or failing."""
+    """An HTTP server in the test, which can be made slow or failing, and answers with what it got."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
         self.port = port
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.reset()
+
+    def reset(self) -> None:
         self.status: Callable[[str], int] = lambda _path: 200
         self.delay: Callable[[str], float] = lambda _path: 0.0
+        self.headers: dict[str, str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -296,9 +300,10 @@ class Backend:
                 if wait := self.delay(path):
                     await asyncio.sleep(wait)
                 body = json.dumps({"backend": self.name, "path": path, "headers": headers})
+                more = "".join(f"{name}: {text}\r\n" for name, text in self.headers.items())
                 writer.write(
                     f"HTTP/1.1 {self.status(path)} Status\r\ncontent-type: application/json\r\n"
-                    f"content-length: {len(body)}\r\n\r\n{body}".encode()
+                    f"{more}content-length: {len(body)}\r\n\r\n{body}".encode()
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -38,7 +38,7 @@ class Process:
     def log(self) -> str:
         return "\n".join(self.lines)
 
-    async def line(self, text: str, timeout: float = 15) -> str:
+    async def line(self, text: str, timeout: float = 30) -> str:
         """The first line of output that contains `text`."""
         seen = 0
 
@@ -152,7 +152,7 @@ def free_ports(count: int) -> Sequence[int]:
             each.close()
 
 
-async def accepts(port: int, timeout: float = 15, host: str = "127.0.0.1") -> None:
+async def accepts(port: int, timeout: float = 60, host: str = "127.0.0.1") -> None:
     """Wait until `port` accepts connections."""
     async with asyncio.timeout(timeout):
         while True:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kuma.plan.names import resource_sni
 from tests.support.mesh import HOST, a_backend, until
 from tests.support.processes import accepts, free_ports
 from tests.system.conftest import MTLS, Mesh
@@ -167,6 +168,34 @@ async def test_a_policy_on_a_section_holds_for_that_port_alone(mesh: Mesh) -> No
     finally:
         mesh.v1.delay = mesh.v2.delay = lambda _path: 0.0
         await mesh.cp.delete(policy)
+
+
+async def test_a_permission_may_name_a_service_by_its_server_name(mesh: Mesh) -> None:
+    """Two names of one inbound: who calls it by the one is denied, by the other not."""
+    urls = []
+    for name in ("denied", "allowed"):
+        await mesh.cp.put(both_versions(mesh, name))
+        urls.append(await outbound_to(mesh, {"kind": "MeshService", "name": name, "port": 80}))
+    server_name = {"type": "Exact", "value": resource_sni("denied", "default", "msvc", 80)}
+    everybody = {"type": "Prefix", "value": "spiffe://default"}
+    default = {"deny": [{"sni": server_name}], "allow": [{"spiffeID": everybody}]}
+    policy = {
+        "type": "MeshTrafficPermission",
+        "mesh": "default",
+        "name": "by-server-name",
+        "spec": {"rules": [{"default": default}]},
+    }
+
+    async def ask() -> list[str]:
+        return [await backend_at(mesh, url) for url in urls]
+
+    await until(ask, ["v1", "v1"].__eq__)
+    await mesh.cp.put(policy)
+    try:
+        await until(ask, ["403", "v1"].__eq__)
+    finally:
+        await mesh.cp.delete(policy)
+    await until(ask, ["v1", "v1"].__eq__)
 
 
 async def test_a_route_splits_between_ports_of_a_mesh_service(mesh: Mesh) -> None:

@@ -219,40 +219,6 @@ async def test_envoy_counts_grpc_calls_by_status(mesh: Mesh) -> None:
         assert success, f"{dataplane}: {counted}"
 
 
-async def test_grpc_calls_are_retried_on_the_chosen_statuses(mesh: Mesh) -> None:
-    retry = {
-        "targetRef": {"kind": "Mesh"},
-        "to": [
-            {
-                "targetRef": {"kind": "MeshService", "name": "greeter"},
-                "default": {
-                    "grpc": {
-                        "numRetries": 3,
-                        "retryOn": ["Unavailable"],
-                        "backOff": {"baseInterval": "1ms", "maxInterval": "2ms"},
-                    }
-                },
-            }
-        ],
-    }
-
-    async def failing_twice(status: grpc.StatusCode) -> tuple[object, int]:
-        first = mesh.greeter.calls
-        mesh.greeter.fails = lambda number: status if number < first + 2 else None
-        return await mesh.calls.hello("you"), mesh.greeter.calls - first
-
-    try:
-        async with applied(mesh, "MeshRetry", retry):
-            await until(
-                lambda: failing_twice(grpc.StatusCode.UNAVAILABLE),
-                lambda seen: seen == ("hello you", 3),
-            )
-            exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert await failing_twice(exhausted) == (exhausted, 1)
-    finally:
-        mesh.greeter.fails = lambda _: None
-
-
 async def test_tls_of_the_workload_goes_through_untouched(mesh: Mesh) -> None:
     context = ssl.create_default_context(cafile=str(mesh.authority.ca_file))
 
