@@ -10,7 +10,7 @@ from kuma.kit.slots import Slots
 from kuma.plan.origin import Origin
 from kuma.policies.meshtimeout.model import TimeoutConf
 from kuma.policies.meshtrafficpermission.model import Action, PermissionConf
-from kuma.resolve.merge import merge
+from kuma.resolve.merge import merge, merge_groups
 from kuma.resolve.placement import Source, TagPredicate
 from kuma.resolve.rules import rule_for
 from kuma.resolve.subsets import Entry, build_rules, contains
@@ -122,7 +122,7 @@ def test_combined_rules_hold_for_whoever_an_entry_holds_for(
     subsets: list[dict[str, str]], element: dict[str, str]
 ) -> None:
     entries = entries_of(subsets)
-    rules = build_rules(entries, with_negations=True)
+    rules = build_rules(entries, merge_groups, with_negations=True)
     naive = any(contains(entry.subset, element) for entry in entries)
     assert any(contains(rule.subset, element) for rule in rules) is naive
 
@@ -134,14 +134,16 @@ def test_combined_rules_are_exact_where_all_entries_overlap(
     subsets: list[dict[str, str]], element: dict[str, str]
 ) -> None:
     entries = entries_of(subsets)
-    rules = build_rules(entries, with_negations=True)
+    rules = build_rules(entries, merge_groups, with_negations=True)
     first = next((rule for rule in rules if contains(rule.subset, element)), None)
     naive = tuple(entry.source for entry in entries if contains(entry.subset, element))
     assert (first.sources if first else ()) == naive
 
 
 def test_combinations_come_in_the_order_of_kuma() -> None:
-    rules = build_rules(entries_of([{}, {"x": "1", "y": "1"}, {"x": "2"}]), with_negations=True)
+    rules = build_rules(
+        entries_of([{}, {"x": "1", "y": "1"}, {"x": "2"}]), merge_groups, with_negations=True
+    )
     shown = [
         " ".join(f"{'!' if tag.negated else ''}{tag.key}{tag.value}" for tag in rule.subset)
         for rule in rules

@@ -1,37 +1,18 @@
 """Proxies of one class share what they have in common: only the thin layer is their own."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from kuma.plan.tls import MutualTls
 from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
 from kuma.resolve.naming import UNIFIED_NAMES
 from kuma.resolve.proxy import resolve_proxy
-from kuma.resolve.view import PlainMeshView
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from tests.resolve.test_mesh_services import a_mesh_service
-from tests.resolve.world import a_permission, a_timeout
+from tests.resolve.world import RememberingView, a_permission, a_timeout
 from tests.support.builders import a_dataplane, a_mesh, a_resource
 
 OWN = {"resolve_proxy", "sender_of", "received_by", "subject_of", "declared_outbounds"}
-
-
-class RememberingView(PlainMeshView):
-    """Remembers every derived fact, like the pipeline's view of a mesh that does not change."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.facts: dict[tuple[Any, ...], Any] = {}
-        self.computed: list[str] = []
-
-    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
-        key = (compute, *args)
-        if key not in self.facts:
-            self.computed.append(compute.__name__)
-            self.facts[key] = compute(self, *args)
-        return self.facts[key]
 
 
 def test_the_second_proxy_of_a_class_computes_only_what_is_its_own() -> None:

@@ -1,6 +1,6 @@
 """Meshes for tests of resolution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kuma.kit.address_pool import AddressPool
@@ -19,6 +19,22 @@ from kuma.resources.virtual_outbounds import config_name, dump_entries
 from tests.support.builders import a_mesh, a_resource
 
 MESH_TARGET = {"kind": "Mesh"}
+
+
+class RememberingView(PlainMeshView):
+    """Remembers every derived fact, like the pipeline's view of a mesh that does not change."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.facts: dict[tuple[Any, ...], Any] = {}
+        self.computed: list[str] = []
+
+    def derive(self, compute: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        key = (compute, *args)
+        if key not in self.facts:
+            self.computed.append(compute.__name__)
+            self.facts[key] = compute(self, *args)
+        return self.facts[key]
 
 
 def a_policy(kind: str, name: str, spec: Mapping[str, Any], **meta: Any) -> AnyResource:
@@ -71,11 +87,11 @@ def an_external_mesh_service(name: str, vip: str, port: int = 443, **meta: Any) 
     return with_vip(a_resource(MESH_EXTERNAL_SERVICE, name, spec, **meta), vip)
 
 
-def a_view(*resources: AnyResource, mtls: bool = False, **options: Any) -> PlainMeshView:
+def a_view(*resources: AnyResource, mtls: bool = False, **options: Any) -> RememberingView:
     """A mesh is added unless there is one."""
     meshes = [each for each in resources if each.kind.name == "Mesh"]
     extra = [] if meshes else [a_mesh(mtls=mtls)]
-    return PlainMeshView([*resources, *extra], placements=PLACEMENTS, **options)
+    return RememberingView([*resources, *extra], placements=PLACEMENTS, **options)
 
 
 def plan_of(name: str, *resources: AnyResource, **options: Any) -> ProxyPlan:
