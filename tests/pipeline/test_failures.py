@@ -1,13 +1,14 @@
 """A policy that was accepted and cannot be applied: everything else goes on, and it is told."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from types import FunctionType
 from typing import Any, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
-from kuma.envoy.shaper import Shaper, Upstream
+from kuma.envoy.shaper import PassedOut, Shaper, Upstream
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 from kuma.kit.incremental import Engine
 from kuma.kit.slots import Slots
@@ -17,20 +18,29 @@ from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.index import Index
 from kuma.pipeline.inspect import Inspection
 from kuma.pipeline.view import TrackedView
+from kuma.plan.failure import Failure
 from kuma.plan.proxy import Destination
 from kuma.policies.catalogue import POLICIES, REGISTRY
+from kuma.policies.meshpassthrough.shape import PassthroughShaper
 from kuma.policies.meshtimeout.model import TimeoutConf
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
+from kuma.resolve.isolation import isolated
 from kuma.resolve.placement import Placement
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from tests.envoy.plans import a_destination
-from tests.resolve.world import a_policy
-from tests.support.builders import a_dataplane, a_mesh
+from tests.resolve.world import a_mesh_service, a_permission, a_policy
+from tests.support.builders import a_dataplane, a_mesh, an_outbound
 from tests.support.replicas import replica_of
 
-WEB = a_dataplane("web-1", service="web", outbounds={9001: "api", 9002: "db"})
+SHOP = a_mesh_service("shop")
+TO_SHOP = {"port": 9003, "backendRef": {"kind": "MeshService", "name": "shop", "port": 80}}
+WEB = a_dataplane(
+    "web-1",
+    service="web",
+    outbounds=[an_outbound("api", 9001), an_outbound("db", 9002), TO_SHOP],
+)
 API = a_dataplane("api-1", service="api", address="192.168.0.2")
 
 
@@ -57,13 +67,12 @@ class World:
         shapers: Sequence[Shaper] = SHAPERS,
         placements: Sequence[Placement] = PLACEMENTS,
     ) -> None:
-        engine, replica = Engine(), replica_of(a_mesh(mtls=True), WEB, API, *resources)
+        engine, replica = Engine(), replica_of(a_mesh(mtls=True), WEB, API, SHOP, *resources)
         self.failures = Failures(shapers, placements)
         view = TrackedView(engine, mesh="default", zone="", placements=self.failures.placements)
         self.compiler = Compiler(engine, self.failures.renderer, lambda _: view, lambda _: ())
-        index = Index(engine, (kind.name for kind in POLICIES))
-        held = [each for kind in REGISTRY for each in replica.list(kind)]
-        index.changed([Change(each.key, each) for each in held])
+        self.index = Index(engine, (kind.name for kind in POLICIES))
+        self.put(*(each for kind in REGISTRY for each in replica.list(kind)))
         self.inspection = Inspection(
             replica,
             REGISTRY,
@@ -72,6 +81,9 @@ class World:
             admin=Nobody(),
             failures=self.failures,
         )
+
+    def put(self, *resources: AnyResource) -> None:
+        self.index.changed([Change(each.key, each) for each in resources])
 
     def snapshot(self, name: str = "web-1") -> Snapshot:
         return self.compiler.outcome(ProxyKey("default", name)).snapshot
@@ -129,10 +141,11 @@ def test_it_is_logged_once() -> None:
     ]
 
 
-def failing(kind: str, part: str) -> list[Placement]:
-    def fail(*_: Any) -> NoReturn:
-        raise ValueError("too brittle")
+def fail(*_: Any) -> NoReturn:
+    raise ValueError("too brittle")
 
+
+def failing(kind: str, part: str) -> list[Placement]:
     return [
         replace(each, **{part: fail}) if each.name == kind else each  # type: ignore[arg-type]
         for each in PLACEMENTS
@@ -140,6 +153,9 @@ def failing(kind: str, part: str) -> list[Placement]:
 
 
 API_TARGET = {"kind": "MeshService", "name": "api"}
+PORT_TARGET = {"kind": "MeshService", "name": "shop", "sectionName": "80"}
+RETRY = {"http": {"numRetries": 2}}
+TRACE = {"default": {"backends": [{"type": "Zipkin", "zipkin": {"url": "http://10.0.0.1:9411/"}}]}}
 MATCH = {"path": {"type": "PathPrefix", "value": "/v2"}}
 BACKENDS = {"backendRefs": [{"kind": "MeshService", "name": "db", "weight": 1}]}
 POLICIES_THAT_FAIL: dict[tuple[str, str], dict[str, Any]] = {
@@ -157,8 +173,14 @@ POLICIES_THAT_FAIL: dict[tuple[str, str], dict[str, Any]] = {
     ("MeshRateLimit", "on_inbound"): {
         "rules": [{"default": {"local": {"http": {"requestRate": {"num": 1, "interval": "1s"}}}}}]
     },
-    ("MeshTrace", "on_reporter"): {
-        "default": {"backends": [{"type": "Zipkin", "zipkin": {"url": "http://10.0.0.1:9411/"}}]}
+    ("MeshTrace", "on_reporter"): TRACE,
+    ("MeshTrace", "merge"): TRACE,
+    ("MeshRetry", "merge"): {"to": [{"targetRef": API_TARGET, "default": RETRY}]},
+    ("MeshCircuitBreaker", "merge"): {
+        "to": [{"targetRef": PORT_TARGET, "default": {"connectionLimits": {"maxRetries": 2}}}]
+    },
+    ("MeshHTTPRoute", "merge"): {
+        "to": [{"targetRef": PORT_TARGET, "rules": [{"matches": [MATCH], "default": BACKENDS}]}]
     },
 }
 
@@ -172,6 +194,67 @@ def test_a_part_of_resolution_that_fails_costs_its_policy_alone(kind: str, part:
     assert bodies(World(a_timeout(7), policy).snapshot()) != bodies(without)
     [warning] = broken.warnings(kind)
     assert warning.endswith("; it is as if it were not there: ValueError: too brittle")
+
+
+def test_what_else_changes_arrives_all_the_same() -> None:
+    """A denial, an endpoint that goes away."""
+    policy = a_policy("MeshRetry", "p", POLICIES_THAT_FAIL["MeshRetry", "merge"])
+    world = World(policy, placements=failing("MeshRetry", "merge"))
+    world.snapshot()
+    changes = (a_permission("deny", ({"kind": "Mesh"}, "Deny")), a_dataplane("api-1", service="db"))
+    world.put(*changes)
+    after = World()
+    after.put(*changes)
+    assert bodies(world.snapshot()) == bodies(after.snapshot())
+    endpoints = world.snapshot().of(TypeUrl.ENDPOINT)
+    assert endpoints == after.snapshot().of(TypeUrl.ENDPOINT)
+
+
+def test_every_part_of_a_placement_is_isolated() -> None:
+    parts = {
+        each.name: getattr(placement, each.name)
+        for placement in PLACEMENTS
+        for each in fields(placement)
+        if isinstance(getattr(placement, each.name), FunctionType)
+    }
+    told: list[Failure] = []
+    everything = replace(PLACEMENTS[0], **dict.fromkeys(parts, fail))
+    [guarded] = isolated([everything], told.append)
+    for name in parts:
+        getattr(guarded, name)(None)
+    assert len(told) == len(parts)
+
+
+REDIRECTED = a_dataplane(
+    "web-1",
+    service="web",
+    networking={
+        "transparentProxying": {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
+    },
+)
+OPEN = a_policy("MeshPassthrough", "p", {"default": {"passthroughMode": "All"}})
+NOBODY = a_policy("MeshPassthrough", "p", {"default": {"passthroughMode": "None"}})
+
+
+class BrokenPassthrough(PassthroughShaper):
+    def passed_out(self, made: PassedOut) -> NoReturn:
+        raise ValueError("too brittle")
+
+
+@pytest.mark.parametrize("part", ["merge", "on_passthrough"])
+@pytest.mark.parametrize("policy", [OPEN, NOBODY])
+def test_nothing_goes_out_where_it_is_not_known_what_may(policy: AnyResource, part: str) -> None:
+    broken = World(REDIRECTED, policy, placements=failing("MeshPassthrough", part))
+    assert bodies(broken.snapshot()) == bodies(World(REDIRECTED, NOBODY).snapshot())
+    assert bodies(World(REDIRECTED, OPEN).snapshot()) != bodies(broken.snapshot())
+    [warning] = broken.warnings("MeshPassthrough")
+    assert warning.endswith("; it lets nobody through instead: ValueError: too brittle")
+
+
+def test_nothing_goes_out_where_what_may_cannot_be_built() -> None:
+    others = [each for each in SHAPERS if each.kind != "MeshPassthrough"]
+    broken = World(REDIRECTED, NOBODY, shapers=[*others, BrokenPassthrough()])
+    assert bodies(broken.snapshot()) == bodies(World(REDIRECTED, NOBODY).snapshot())
 
 
 def test_mutual_tls_is_strict_where_the_policy_that_speaks_of_it_fails() -> None:

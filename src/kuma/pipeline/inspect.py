@@ -19,7 +19,12 @@ from kuma.plan.failure import Failure
 from kuma.plan.machine import Machine
 from kuma.resolve import explain_parts
 from kuma.resolve.attached_rules import attached_rules
-from kuma.resolve.explain import attached_policies, explain_rules, is_selected
+from kuma.resolve.explain import (
+    attached_policies,
+    explain_rules,
+    is_selected,
+    warnings_of,
+)
 from kuma.resolve.match import matches_tags
 from kuma.resolve.placement import Placement
 from kuma.resolve.view import PlainMeshView
@@ -65,13 +70,11 @@ class Inspection:
         explained = explain_rules(view, name)
         # Differs from Kuma: settings without effect are told as well.
         for each in self._compiler.problems(view, name, self._known_traits(mesh, name)):
-            for rule in explained["rules"]:
-                if rule["type"] == each.origin.kind:
-                    rule["warnings"].append(f'"{each.origin.name}" {each.path}: {each.message}')
+            text = f'"{each.origin.name}" {each.path}: {each.message}'
+            warnings_of(explained, each.origin.kind).append(text)
         for failure in self._failed(mesh, name):
-            for rule in explained["rules"]:
-                if rule["type"] == failure.policy:
-                    rule["warnings"].append(str(failure))
+            if failure.policy:
+                warnings_of(explained, failure.policy).append(str(failure))
         return explained
 
     def config(self, mesh: str, name: str, *, shadow: bool, include_diff: bool) -> dict[str, Any]:

@@ -45,6 +45,17 @@ def explain_rules(view: MeshView, name: str) -> Json:
     }
 
 
+def warnings_of(explained: Json, kind: str) -> list[str]:
+    """Those of a kind, to add to; an entry is made for a kind that has none since it says nothing."""
+    for each in explained["rules"]:
+        if each["type"] == kind:
+            found: list[str] = each["warnings"]
+            return found
+    warnings: list[str] = []
+    explained["rules"].append(_explained(kind, warnings=warnings))
+    return warnings
+
+
 def is_selected(
     view: MeshView, policy: AnyResource, dataplane: str, *, include_shadow: bool = True
 ) -> bool:
@@ -105,15 +116,21 @@ def _explain_kind(
     whole = proxy_rule(view, kind, matched.names) if placement.is_about_proxies else None
     if not (whole or sending.rules or resources or by_tags or by_match):
         return None
-    return {
-        "type": kind,
-        "toRules": [_rule(rule, meta) for rule in sending.rules],
-        "toResourceRules": [_resource_rule(view, rule, meta) for rule in resources],
-        "fromRules": by_tags,
-        "inboundRules": by_match,
+    return _explained(
+        kind,
+        toRules=[_rule(rule, meta) for rule in sending.rules],
+        toResourceRules=[_resource_rule(view, rule, meta) for rule in resources],
+        fromRules=by_tags,
+        inboundRules=by_match,
         **({} if whole is None else {"proxyRule": _proxy_rule(whole, meta)}),
-        "warnings": _warnings(matched, complete=complete),
-    }
+        warnings=_warnings(matched, complete=complete),
+    )
+
+
+def _explained(kind: str, **found: Any) -> Json:
+    """Every list is there, if only an empty one."""
+    lists = ("toRules", "toResourceRules", "fromRules", "inboundRules", "warnings")
+    return {"type": kind, **{each: [] for each in lists}, **found}
 
 
 def _by_port(dataplane: Resource[DataplaneSpec]) -> list[tuple[int, Inbound]]:

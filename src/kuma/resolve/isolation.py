@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from kuma.plan.endpoint import Preference
-from kuma.plan.failure import LEFT_OUT, STRICT, Failure, told
+from kuma.plan.failure import CLOSED, LEFT_OUT, STRICT, Failure, told
 from kuma.plan.tls import TlsMode
 from kuma.resolve.placement import Placement, TlsTerms
 
@@ -23,9 +23,12 @@ _OTHERWISE: Mapping[str, Any] = {
 """What a part that fails says, where that is not an empty tuple."""
 
 _PARTS = {
+    "merge": "what several entries speak of",
     "on_inbound": "inbounds",
     "on_proxy": "the proxy",
     "on_reporter": "the proxy",
+    "on_measured": "the proxy",
+    "on_passthrough": "traffic out of the mesh",
     "preference": "the choice of endpoints",
     "asked_tags": "the choice of endpoints",
     "tls": "mutual TLS",
@@ -34,8 +37,6 @@ _PARTS = {
     "rule_hashes": "routes",
     "matches_sockets": "endpoints",
 }
-"""`on_passthrough` is not one: without what it says traffic might get out that should not. A proxy on
-which it fails keeps the configuration that it has."""
 
 
 def isolated(
@@ -48,7 +49,7 @@ def isolated(
 def _isolated(placement: Placement, tell: Callable[[Failure], None]) -> Placement:
     parts = {name: getattr(placement, name) for name in _PARTS}
     guarded: dict[str, Any] = {
-        name: _guarded(placement.name, name, part, tell)
+        name: _guarded(placement, name, part, tell)
         for name, part in parts.items()
         if part is not None
     }
@@ -56,15 +57,22 @@ def _isolated(placement: Placement, tell: Callable[[Failure], None]) -> Placemen
 
 
 def _guarded(
-    kind: str, name: str, part: Callable[..., Any], tell: Callable[[Failure], None]
+    placement: Placement, name: str, part: Callable[..., Any], tell: Callable[[Failure], None]
 ) -> Callable[..., Any]:
+    outcome = _outcome(placement, name)
+
     @wraps(part)
     def attempt(*args: Any) -> Any:
         try:
             return part(*args)
         except Exception as error:
-            outcome = STRICT if name == "tls" else LEFT_OUT
-            tell(Failure(kind, _PARTS[name], told(error), outcome))
+            tell(Failure(placement.name, _PARTS[name], told(error), outcome))
             return _OTHERWISE.get(name, ())
 
     return attempt
+
+
+def _outcome(placement: Placement, name: str) -> str:
+    if placement.on_passthrough is not None:
+        return CLOSED
+    return STRICT if name == "tls" else LEFT_OUT

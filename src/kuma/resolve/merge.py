@@ -9,7 +9,7 @@ Whole values replace each other, objects merge, lists replace; but for fields ma
 Source: https://www.rfc-editor.org/rfc/rfc7396 and reference 14.8.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -17,6 +17,9 @@ from kuma.kit.value import value
 from kuma.resources.spec import SpecModel
 
 C = TypeVar("C", bound=SpecModel)
+
+Merge = Callable[[Sequence[SpecModel]], tuple[SpecModel, ...]]
+"""What `merge_groups` does. Empty: they could not be merged."""
 
 _APPENDED = "append"
 

@@ -24,7 +24,6 @@ from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protoc
 from kuma.resolve.external import resolve_outside
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
-from kuma.resolve.merge import merge
 from kuma.resolve.placement import Placement, Rule
 from kuma.resolve.ports import endpoints_of_port, port_destination, port_protocol
 from kuma.resolve.resource_rules import entries_on_route, rule_of_port, rule_of_route
@@ -242,7 +241,8 @@ def _route_conf(
     """
     slots = EMPTY
     for kind, policies in client.policies:
-        if not placement_of(view, kind).on_route:
+        placement = placement_of(view, kind)
+        if not placement.on_route:
             continue
         if isinstance(target, PortTarget):
             slots = _put(slots, _rule_on_route(view, kind, policies, target, route))
@@ -252,7 +252,8 @@ def _route_conf(
         for origin in route.origins[-1:]:
             sources = entries_on_route(view, kind, policies, origin.name)
             confs += [source.conf for source in sources]
-        slots = slots.put(merge(confs)) if confs else slots
+        for conf in placement.merge(confs)[:1] if confs else ():
+            slots = slots.put(conf)
     return with_collectors(view, slots)
 
 

@@ -30,21 +30,38 @@ def passed_out(
     view: MeshView, subject: Subject, client: Client, redirection: Redirection
 ) -> tuple[OutboundPassthrough, ...]:
     """Shared by the proxies of a class, as all of the sending side is."""
-    mesh, port = view.mesh(), redirection.outbound_port
-    is_open = mesh is None or mesh.spec.passthrough
-    conf = with_collectors(view, _as_to_a_service(view, client, _conf(view, subject)))
+    said, port = _said(view, subject), redirection.outbound_port
+    if said is None:
+        said, is_open = EMPTY, False
+    else:
+        is_open = passthrough(view)
+    conf = with_collectors(view, _as_to_a_service(view, client, said))
     versions = redirection.versions if port else ()
     return tuple(OutboundPassthrough(each, port, is_open, conf) for each in versions)
 
 
-def _conf(view: MeshView, subject: Subject) -> Slots:
+@derived
+def passthrough(view: MeshView) -> bool:
+    """Whether it is open unless a policy says otherwise."""
+    mesh = view.mesh()
+    return mesh is None or mesh.spec.passthrough
+
+
+def _said(view: MeshView, subject: Subject) -> Slots | None:
+    """None: policies speak of it, and it is not known what they say."""
     slots = EMPTY
     for placement in view.placements:
         if placement.on_passthrough is None:
             continue
         policies = matched_policies(view, placement.name, subject).names
-        if (rule := proxy_rule(view, placement.name, policies)) is not None:
-            slots = slots.put(placement.on_passthrough(rule))
+        if not policies:
+            continue
+        rule = proxy_rule(view, placement.name, policies)
+        confs = () if rule is None else placement.on_passthrough(rule)
+        if not confs:
+            return None
+        for conf in confs:
+            slots = slots.put(conf)
     return slots
 
 

@@ -16,6 +16,7 @@ from kuma.plan.reporter import Reporter
 from kuma.plan.route import HeaderChange, HttpMatch, PathRewrite, Redirect
 from kuma.plan.tags import Tags
 from kuma.plan.tls import TlsMode, TlsParameters
+from kuma.resolve.merge import Merge, merge_groups
 from kuma.resources.kind import Kind
 from kuma.resources.match import Match
 from kuma.resources.spec import SpecModel
@@ -104,11 +105,13 @@ class RouteDraft:
 
 @dataclass(frozen=True)
 class Placement:
-    """`conf` is what the entries' `default` hold and merge into. `on_inbound` turns the rules of an
+    """`conf` is what the entries' `default` hold and merge into; `merge` does so, and is empty where
+    that fails. `on_inbound` turns the rules of an
     inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
     `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
     proxy also has to say who it is, and then shares only with those that say the same;
-    `on_measured` where all of it is the proxy's own; `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh.
+    `on_measured` where all of it is the proxy's own; `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh, which
+    is closed where policies speak of it and this says nothing.
     `on_outside`: what is said of calls to all services holds for that, too. `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
     certain tags, in a certain zone, would rather use; the tags that it looks at are those that
     `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
@@ -119,6 +122,7 @@ class Placement:
 
     kind: Kind[Any]
     conf: type[SpecModel]
+    merge: Merge = merge_groups
     on_outbound: bool = False
     on_route: bool = False
     on_destination: bool = False
@@ -126,7 +130,7 @@ class Placement:
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
     on_measured: Callable[[Rule, Measured], tuple[object, ...]] | None = None
-    on_passthrough: Callable[[Rule], object] | None = None
+    on_passthrough: Callable[[Rule], tuple[object, ...]] | None = None
     on_outside: bool = False
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None

@@ -38,7 +38,7 @@ from kuma.resolve.outbounds import (
     client_of,
     with_asked_tags,
 )
-from kuma.resolve.passthrough import direct_access, passed_in, passed_out
+from kuma.resolve.passthrough import direct_access, passed_in, passed_out, passthrough
 from kuma.resolve.placement import Rule
 from kuma.resolve.proxy_identity import identity, identity_diagnostics
 from kuma.resolve.redirection import (
@@ -144,12 +144,6 @@ def sender_of(
         ),
     )
     return sender
-
-
-@derived
-def passthrough(view: MeshView) -> bool:
-    mesh = view.mesh()
-    return mesh is None or mesh.spec.passthrough
 
 
 @derived

@@ -14,10 +14,10 @@ from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tags import Tags, as_tags
-from kuma.resolve.merge import merge_groups
+from kuma.resolve.merge import Merge
 from kuma.resolve.order import compare_attributes, compare_names, top_target, weakest_first
 from kuma.resolve.placement import Rule, Source
-from kuma.resolve.rules import Names, named_policies, source_of
+from kuma.resolve.rules import Names, named_policies, placement_of, source_of
 from kuma.resolve.target import Scope, find_resources, scope_of
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
@@ -68,13 +68,15 @@ class _Entry:
 
 @derived
 def resource_rules(view: MeshView, kind: str, names: Names) -> tuple[ResourceRule, ...]:
-    """Sorted by the name of the resource, then by its kind and section."""
-    entries = _entries(view, kind, names)
+    """Sorted by the name of the resource, then by its kind and section. Without those whose confs do
+    not go together: then holds what is said of more."""
+    entries, merge = _entries(view, kind, names), placement_of(view, kind).merge
     sections = sorted(
         {each.section for each in entries},
         key=lambda each: (each.resource.name, each.resource.kind, each.name),
     )
-    return tuple(_rule(section, entries) for section in sections)
+    rules = (_rule(section, entries, merge) for section in sections)
+    return tuple(each for each in rules if each.confs)
 
 
 @derived
@@ -110,10 +112,9 @@ def entries_on_route(view: MeshView, kind: str, names: Names, route: str) -> tup
     )
 
 
-def _rule(section: Section, entries: tuple[_Entry, ...]) -> ResourceRule:
+def _rule(section: Section, entries: tuple[_Entry, ...], merge: Merge) -> ResourceRule:
     sources = tuple(each.source for each in entries if _covers(each.section, section))
-    confs = merge_groups([source.conf for source in sources])
-    return ResourceRule(section, confs, sources)
+    return ResourceRule(section, merge([source.conf for source in sources]), sources)
 
 
 def _covers(wider: Section, narrower: Section) -> bool:

@@ -14,7 +14,6 @@ from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.resolve.inbound_rules import build_inbound_rules
 from kuma.resolve.match import find_route
-from kuma.resolve.merge import merge
 from kuma.resolve.order import top_target, weakest_first
 from kuma.resolve.placement import InboundRules, Placement, Rule, Source, Subset, TagPredicate
 from kuma.resolve.subsets import Entry, TooManyCombinations, as_subset, build_rules, contains
@@ -78,18 +77,24 @@ def rule_for(
     if not sources:
         return None
     subset = tuple(TagPredicate(key, wanted) for key, wanted in sorted(element.items()))
-    return Rule(subset, merge([source.conf for source in sources]), sources)
+    return _merged(view, kind, subset, sources)
 
 
 @derived
 def proxy_rule(view: MeshView, kind: str, names: Names) -> Rule | None:
-    """What policies with a single `default` say of a proxy that they all select."""
+    """What policies with a single `default` say of a proxy that they all select; None: there are none,
+    or it is not known what they say together."""
     policies = named_policies(view, kind, names)
     sources = tuple(
         Source(Origin(kind, policy.mesh, policy.name), policy.spec.default)  # type: ignore[attr-defined] # such kinds have it
         for policy in policies
     )
-    return Rule((), merge([each.conf for each in sources]), sources) if sources else None
+    return _merged(view, kind, (), sources) if sources else None
+
+
+def _merged(view: MeshView, kind: str, subset: Subset, sources: tuple[Source, ...]) -> Rule | None:
+    confs = placement_of(view, kind).merge([each.conf for each in sources])
+    return Rule(subset, confs[0], sources) if confs else None
 
 
 @derived
@@ -104,17 +109,20 @@ def inbound_rules(view: MeshView, kind: str, names: Names) -> InboundRules:
 
 @derived
 def combined_to_rules(view: MeshView, kind: str, names: Names) -> Combined:
-    return _combine(to_entries(view, kind, names), with_negations=False)
+    return _combine(view, kind, to_entries(view, kind, names), with_negations=False)
 
 
 @derived
 def combined_from_rules(view: MeshView, kind: str, names: Names) -> Combined:
-    return _combine(from_entries(view, kind, names), with_negations=True)
+    return _combine(view, kind, from_entries(view, kind, names), with_negations=True)
 
 
-def _combine(entries: tuple[Entry, ...], *, with_negations: bool) -> Combined:
+def _combine(
+    view: MeshView, kind: str, entries: tuple[Entry, ...], *, with_negations: bool
+) -> Combined:
+    merge = placement_of(view, kind).merge
     try:
-        return Combined(build_rules(entries, with_negations=with_negations))
+        return Combined(build_rules(entries, merge, with_negations=with_negations))
     except TooManyCombinations:
         return Combined(is_complete=False)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from kuma.kit.value import value
-from kuma.resolve.merge import merge_groups
+from kuma.resolve.merge import Merge
 from kuma.resolve.placement import Rule, Source, Subset, TagPredicate
 from kuma.resources import labels as well_known
 from kuma.resources.target_ref import TargetRef, TargetRefKind
@@ -48,12 +48,14 @@ def as_subset(target: TargetRef) -> Subset | None:
             return None
 
 
-def build_rules(entries: Sequence[Entry], *, with_negations: bool) -> tuple[Rule, ...]:
+def build_rules(
+    entries: Sequence[Entry], merge: Merge, *, with_negations: bool
+) -> tuple[Rule, ...]:
     """Most specific first. Entries are in order of rising priority. Raises TooManyCombinations."""
     keys = {tag.key for entry in entries for tag in entry.subset}
     if not with_negations and len(keys) <= 1:
         distinct = dict.fromkeys(entry.subset for entry in entries)
-        rules = [rule for subset in distinct for rule in _merge_into(subset, entries)]
+        rules = [rule for subset in distinct for rule in _merge_into(subset, entries, merge)]
         return tuple(sorted(rules, key=lambda rule: -len(rule.subset)))
     budget = MAX_COMBINATIONS
     found: list[Rule] = []
@@ -62,7 +64,7 @@ def build_rules(entries: Sequence[Entry], *, with_negations: bool) -> tuple[Rule
             budget -= 1
             if budget < 0:
                 raise TooManyCombinations
-            found += _merge_into(combination, entries)
+            found += _merge_into(combination, entries, merge)
     return tuple(sorted(found, key=lambda rule: -_count_positive(rule.subset)))
 
 
@@ -101,12 +103,11 @@ def _includes_tag(wider: TagPredicate, narrower: TagPredicate) -> bool:
     return wider.negated and wider.value != narrower.value
 
 
-def _merge_into(subset: Subset, entries: Sequence[Entry]) -> list[Rule]:
+def _merge_into(subset: Subset, entries: Sequence[Entry], merge: Merge) -> list[Rule]:
     sources = tuple(entry.source for entry in entries if includes(entry.subset, subset))
     if not sources:
         return []
-    confs = merge_groups([source.conf for source in sources])
-    return [Rule(subset, conf, sources) for conf in confs]
+    return [Rule(subset, conf, sources) for conf in merge([each.conf for each in sources])]
 
 
 def _count_positive(subset: Subset) -> int:

@@ -5,8 +5,8 @@ from kuma.policies.meshpassthrough.model import PassthroughConf
 from kuma.resolve.placement import Placement, Rule
 
 
-def place_passthrough(rule: Rule) -> object:
-    return rule.conf
+def place_passthrough(rule: Rule) -> tuple[object, ...]:
+    return (rule.conf,)
 
 
 PLACEMENT = Placement(kind=KIND, conf=PassthroughConf, on_passthrough=place_passthrough)

@@ -63,6 +63,7 @@ _PREFIX = "meshpassthrough"
 
 class PassthroughShaper(Shaper):
     kind = "MeshPassthrough"
+    guards = True
 
     def passed_out(self, made: PassedOut) -> Iterable[Cluster]:
         conf = made.plan.conf.get(PassthroughConf)
