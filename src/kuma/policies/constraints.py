@@ -155,24 +155,3 @@ def percentage(field: str, number: int | str | None) -> Found:
     if not 0 <= parsed <= 100:
         return (Violation(field, "must be in inclusive range [0.0, 100.0]"),)
     return ()
-
-
-FROM_GATEWAYS = (
-    "must not be defined when the scope includes a Gateway, select only proxyType Sidecar or "
-    "select only gateways and use spec.to"
-)
-"""What is wrong with `from` where the top-level target may select gateways."""
-
-
-def one_of_lists(fields: Sequence[str], present: Sequence[str]) -> Found:
-    """`rules` excludes `to` and `from`, and one of them must be there. `fields` are those that the
-    policy has, `present` those that are not empty."""
-    if not present:
-        *first, last = [f"'{each}'" for each in fields]
-        return (Violation("", f"at least one of {', '.join(first)} or {last} has to be defined"),)
-    others = [f"'{each}'" for each in reversed(fields) if each != "rules"]
-    if "rules" not in present or len(present) == 1:
-        return ()
-    noun = "fields" if len(others) > 1 else "field"
-    text = f"{noun} {' and '.join(others)} must be empty when 'rules' is defined"
-    return (Violation("", text),)

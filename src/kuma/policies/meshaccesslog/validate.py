@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kuma.policies.collectors import has_port, validate_collector
-from kuma.policies.constraints import PROXIES, Found, one_of_lists
+from kuma.policies.constraints import PROXIES, Found
+from kuma.policies.lists import one_of_lists
 from kuma.policies.log_operators import check_operators
 from kuma.policies.meshaccesslog.model import (
     AccessLogConf,

@@ -4,12 +4,12 @@ from kuma.policies.constraints import (
     DESTINATIONS,
     PROXIES,
     Found,
-    one_of_lists,
     percentage,
     positive,
     positive_duration,
     whole_percentage,
 )
+from kuma.policies.lists import one_of_lists, validate_items, validate_top
 from kuma.policies.meshcircuitbreaker.model import (
     CircuitBreakerConf,
     ConnectionLimits,
@@ -20,7 +20,7 @@ from kuma.policies.meshcircuitbreaker.model import (
 )
 from kuma.resources.resource import Resource
 from kuma.resources.spec import parse_decimal
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 
@@ -28,29 +28,18 @@ def validate(resource: Resource[MeshCircuitBreakerSpec]) -> Found:
     spec = resource.spec
     lists = {"from": spec.from_, "to": spec.to, "rules": spec.rules}
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
-                is_inbound_policy=bool(spec.from_ or spec.rules),
-                gateway_tags_allowed=True,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
+        is_inbound_policy=bool(spec.from_ or spec.rules),
+        gateway_tags_allowed=True,
+    )
     found += one_of_lists(tuple(lists), [name for name, items in lists.items() if items])
     for index, rule in enumerate(spec.rules or ()):
         # Kuma reports what is wrong in `rules` under `from`, and clients match on its paths.
         found += at(f"from[{index}].default", _validate_conf(rule.default))
-    for index, client in enumerate(spec.from_ or ()):
-        kinds = (TargetRefKind.MESH,)
-        found += at(f"from[{index}].targetRef", validate_target_ref(client.target_ref, kinds=kinds))
-        found += at(f"from[{index}].default", _validate_conf(client.default))
-    for index, target in enumerate(spec.to or ()):
-        found += at(
-            f"to[{index}].targetRef", validate_target_ref(target.target_ref, kinds=DESTINATIONS)
-        )
-        found += at(f"to[{index}].default", _validate_conf(target.default))
+    found += validate_items("from", spec.from_, (TargetRefKind.MESH,), _validate_conf)
+    found += validate_items("to", spec.to, DESTINATIONS, _validate_conf)
     return at("spec", found)
 
 

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 
 from kuma.policies.constraints import (
-    FROM_GATEWAYS,
     PROXIES,
     Found,
     is_system_policy,
     not_negative,
-    one_of_lists,
     percentage,
     status_code,
+)
+from kuma.policies.lists import (
+    FROM_GATEWAYS,
+    one_of_lists,
+    validate_items,
+    validate_matches,
+    validate_top,
 )
 from kuma.policies.meshfaultinjection.model import (
     Abort,
@@ -22,13 +27,11 @@ from kuma.policies.meshfaultinjection.model import (
     To,
     parse_bandwidth,
 )
-from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import (
     WHOLE_MESH,
     TargetRefKind,
     includes_gateways,
-    validate_target_ref,
 )
 from kuma.resources.violation import Violation, at
 
@@ -46,17 +49,12 @@ _CLIENTS = (
 def validate(resource: Resource[MeshFaultInjectionSpec]) -> Found:
     spec = resource.spec
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        system = is_system_policy(resource)
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if system else PROXIES,
-                is_inbound_policy=bool(spec.from_ or spec.rules),
-                gateway_tags_allowed=system,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES,
+        is_inbound_policy=bool(spec.from_ or spec.rules),
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     if spec.from_ and spec.rules:
         found += one_of_lists(("from", "rules"), ("from", "rules"))
     with_gateways = includes_gateways(spec.target_ref or WHOLE_MESH)
@@ -68,32 +66,20 @@ def validate(resource: Resource[MeshFaultInjectionSpec]) -> Found:
 
 
 def _validate_rule(rule: Rule) -> list[Violation]:
-    found: list[Violation] = []
-    for index, match in enumerate(rule.matches or ()):
-        found += at(f"matches[{index}]", validate_match(match))
-    return [*found, *at("default", _validate_conf(rule.default))]
+    return [*validate_matches(rule.matches), *at("default", _validate_conf(rule.default))]
 
 
-def _validate_from(items: Sequence[From], *, with_gateways: bool) -> list[Violation]:
+def _validate_from(items: Sequence[From], *, with_gateways: bool) -> Found:
     if items and with_gateways:
-        return [Violation("from", FROM_GATEWAYS)]
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        path = f"from[{index}]"
-        found += at(f"{path}.targetRef", validate_target_ref(item.target_ref, kinds=_CLIENTS))
-        found += at(f"{path}.default", _validate_conf(item.default))
-    return found
+        return (Violation("from", FROM_GATEWAYS),)
+    return validate_items("from", items, _CLIENTS, _validate_conf)
 
 
-def _validate_to(items: Sequence[To], *, with_gateways: bool) -> list[Violation]:
+def _validate_to(items: Sequence[To], *, with_gateways: bool) -> Found:
     """Only gateways have faults for what they send."""
     if items and not with_gateways:
-        return [Violation("to", "must not be defined")]
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        found += at(f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=_MESH))
-        found += at(f"to[{index}].default", _validate_conf(item.default))
-    return found
+        return (Violation("to", "must not be defined"),)
+    return validate_items("to", items, _MESH, _validate_conf)
 
 
 def _validate_conf(conf: FaultInjectionConf) -> list[Violation]:

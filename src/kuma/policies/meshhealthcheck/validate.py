@@ -14,13 +14,14 @@ from kuma.policies.constraints import (
     status_code,
     whole_percentage,
 )
+from kuma.policies.lists import validate_items, validate_top
 from kuma.policies.meshhealthcheck.model import (
     HealthCheckConf,
     HttpHealthCheck,
     MeshHealthCheckSpec,
 )
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _NOT_IN_PATH = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -31,20 +32,10 @@ _WINDOWS_PATH = re.compile(r'[a-zA-Z]:\\([^\\/:*?"<>|\r\n]+\\)*[^\\/:*?"<>|\r\n]
 def validate(resource: Resource[MeshHealthCheckSpec]) -> Found:
     spec = resource.spec
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
-                gateway_tags_allowed=True,
-            ),
-        )
-    for index, item in enumerate(spec.to or ()):
-        found += at(
-            f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=DESTINATIONS)
-        )
-        found += at(f"to[{index}].default", _validate_conf(item.default))
+    found += validate_top(
+        spec.target_ref, kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY), gateway_tags_allowed=True
+    )
+    found += validate_items("to", spec.to, DESTINATIONS, _validate_conf)
     return at("spec", found)
 
 

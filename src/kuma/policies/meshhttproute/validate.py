@@ -14,6 +14,7 @@ from kuma.policies.constraints import (
     percentage,
     regex,
 )
+from kuma.policies.lists import validate_top
 from kuma.policies.meshhttproute.model import (
     Filter,
     FilterType,
@@ -46,16 +47,11 @@ def validate(resource: Resource[MeshHTTPRouteSpec]) -> Found:
     spec = resource.spec
     top = (spec.target_ref or WHOLE_MESH).kind
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        system = is_system_policy(resource)
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if system else PROXIES,
-                gateway_tags_allowed=system,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES,
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     for index, item in enumerate(spec.to or ()):
         found += at(f"to[{index}]", _validate_to(item, top))
     return at("spec", found)

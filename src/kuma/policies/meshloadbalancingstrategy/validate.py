@@ -11,6 +11,7 @@ from kuma.policies.constraints import (
     percentage,
     positive,
 )
+from kuma.policies.lists import validate_top
 from kuma.policies.meshloadbalancingstrategy.model import (
     Cookie,
     CrossZone,
@@ -58,12 +59,9 @@ def validate(resource: Resource[MeshLoadBalancingStrategySpec]) -> Found:
     spec = resource.spec
     top = (spec.target_ref or WHOLE_MESH).kind
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY)
-        found += at(
-            "targetRef",
-            validate_target_ref(spec.target_ref, kinds=kinds, gateway_tags_allowed=True),
-        )
+    found += validate_top(
+        spec.target_ref, kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY), gateway_tags_allowed=True
+    )
     for index, item in enumerate(spec.to or ()):
         found += at(f"to[{index}].targetRef", _validate_target(item, top))
         found += at(f"to[{index}].default", _validate_conf(item.default, item.target_ref))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from kuma.policies.constraints import Found
+from kuma.policies.lists import validate_top
 from kuma.policies.meshpassthrough.model import (
     LAYER_7,
     Match,
@@ -13,7 +14,7 @@ from kuma.policies.meshpassthrough.model import (
 )
 from kuma.resources.kinds.rules import is_dns_name, is_ip
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _PROXIES = (TargetRefKind.MESH, TargetRefKind.MESH_SUBSET, TargetRefKind.DATAPLANE)
@@ -27,8 +28,7 @@ _SAME_PROTOCOL = (
 def validate(resource: Resource[MeshPassthroughSpec]) -> Found:
     spec = resource.spec
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at("targetRef", validate_target_ref(spec.target_ref, kinds=_PROXIES))
+    found += validate_top(spec.target_ref, kinds=_PROXIES)
     matches = spec.default.append_match or ()
     for index, match in enumerate(matches):
         problems = (*_check(match), *_check_beside(match, matches[:index]))

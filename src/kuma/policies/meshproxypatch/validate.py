@@ -6,6 +6,7 @@ Values are read as what Envoy takes; their fields are looked at again when they 
 from collections.abc import Sequence
 
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
+from kuma.policies.lists import validate_top
 from kuma.policies.meshproxypatch.model import (
     AnyMod,
     ClusterMod,
@@ -21,7 +22,7 @@ from kuma.policies.meshproxypatch.model import (
     VirtualHostMod,
 )
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _DEFINED = "must be defined"
@@ -45,9 +46,10 @@ _FIELDS = {
 def validate(resource: Resource[MeshProxyPatchSpec]) -> Found:
     spec = resource.spec
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
-        found += at("targetRef", validate_target_ref(spec.target_ref, kinds=kinds))
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES,
+    )
     modifications = spec.default.append_modifications or ()
     if not modifications:
         found.append(Violation("default.appendModifications", "must not be empty"))

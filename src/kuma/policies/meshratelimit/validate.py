@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from kuma.policies.constraints import (
-    FROM_GATEWAYS,
     PROXIES,
     Found,
     header_additions,
     is_system_policy,
-    one_of_lists,
     positive,
+)
+from kuma.policies.lists import (
+    FROM_GATEWAYS,
+    one_of_lists,
+    validate_items,
+    validate_matches,
+    validate_top,
 )
 from kuma.policies.meshratelimit.model import (
     From,
@@ -23,13 +28,11 @@ from kuma.policies.meshratelimit.model import (
     Rule,
     To,
 )
-from kuma.resources.match import Match, validate_match
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import (
     WHOLE_MESH,
     TargetRefKind,
     includes_gateways,
-    validate_target_ref,
 )
 from kuma.resources.violation import Violation, at
 
@@ -46,17 +49,12 @@ def validate(resource: Resource[MeshRateLimitSpec]) -> Found:
     found: list[Violation] = []
     if present := [name for name, items in lists.items() if items]:
         found += one_of_lists(tuple(lists), present)
-    if spec.target_ref is not None:
-        system = is_system_policy(resource)
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS) if system else PROXIES,
-                is_inbound_policy=bool(spec.from_ or spec.rules),
-                gateway_tags_allowed=system,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS) if is_system_policy(resource) else PROXIES,
+        is_inbound_policy=bool(spec.from_ or spec.rules),
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     with_gateways = includes_gateways(top)
     found += _validate_rules(spec.rules or (), with_gateways=with_gateways)
     found += _validate_from(spec.from_ or (), with_gateways=with_gateways)
@@ -73,32 +71,22 @@ def _validate_rules(rules: Sequence[Rule], *, with_gateways: bool) -> list[Viola
     return found
 
 
-def _validate_from(items: Sequence[From], *, with_gateways: bool) -> list[Violation]:
+def _validate_from(items: Sequence[From], *, with_gateways: bool) -> Found:
     if items and with_gateways:
-        return [Violation("from", FROM_GATEWAYS)]
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        found += at(f"from[{index}].targetRef", validate_target_ref(item.target_ref, kinds=_MESH))
-        found += at(f"from[{index}].default", _validate_conf(item.default))
-    return found
+        return (Violation("from", FROM_GATEWAYS),)
+    return validate_items("from", items, _MESH, _validate_conf)
 
 
-def _validate_to(items: Sequence[To], *, with_gateways: bool) -> list[Violation]:
+def _validate_to(items: Sequence[To], *, with_gateways: bool) -> Found:
     """Only gateways limit what they send."""
     if items and not with_gateways:
-        return [Violation("to", "must not be defined")]
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        found += at(f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=_MESH))
-        found += at(f"to[{index}].default", _validate_conf(item.default))
-    return found
+        return (Violation("to", "must not be defined"),)
+    return validate_items("to", items, _MESH, _validate_conf)
 
 
 def _validate_rule(rule: Rule) -> list[Violation]:
     matches = rule.matches or ()
-    found: list[Violation] = []
-    for index, match in enumerate(matches):
-        found += at(f"matches[{index}]", _validate_match(match))
+    found = [*validate_matches(matches, may_be_empty=False)]
     local = rule.default.local
     if local is not None and local.tcp is not None and any(each.spiffe_id for each in matches):
         text = (
@@ -107,12 +95,6 @@ def _validate_rule(rule: Rule) -> list[Violation]:
         )
         found.append(Violation("default.local.tcp", text))
     return [*found, *at("default", _validate_conf(rule.default))]
-
-
-def _validate_match(match: Match) -> Found:
-    if match.spiffe_id is None and match.sni is None:
-        return (Violation("", "must specify at least one of 'spiffeID' or 'sni'"),)
-    return validate_match(match)
 
 
 def _validate_conf(conf: RateLimitConf) -> Found:

@@ -10,6 +10,7 @@ from kuma.policies.constraints import (
     not_negative,
     positive_duration,
 )
+from kuma.policies.lists import validate_top
 from kuma.policies.meshretry.model import (
     BackOff,
     HostPredicate,
@@ -59,16 +60,11 @@ def validate(resource: Resource[MeshRetrySpec]) -> Found:
             TargetRefKind.MESH_HTTP_ROUTE,
         ]
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        system = is_system_policy(resource)
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS) if system else PROXIES,
-                gateway_tags_allowed=system,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS) if is_system_policy(resource) else PROXIES,
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     for index, item in enumerate(spec.to or ()):
         found += at(f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=kinds))
         # Kuma has the extra `conf` in these paths, and clients match on them.

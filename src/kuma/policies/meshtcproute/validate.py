@@ -2,6 +2,7 @@
 
 from kuma.policies.backend_refs import destination_kinds, validate_backend_refs
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
+from kuma.policies.lists import validate_top
 from kuma.policies.meshtcproute.model import MeshTCPRouteSpec, TcpRouteConf
 from kuma.resources.resource import Resource
 from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
@@ -12,16 +13,11 @@ def validate(resource: Resource[MeshTCPRouteSpec]) -> Found:
     spec = resource.spec
     top = spec.target_ref or WHOLE_MESH
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        system = is_system_policy(resource)
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if system else PROXIES,
-                gateway_tags_allowed=system,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES,
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     for index, item in enumerate(spec.to or ()):
         kinds = destination_kinds(top.kind)
         found += at(f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=kinds))

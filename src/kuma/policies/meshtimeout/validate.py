@@ -1,15 +1,16 @@
 """What the schema of a MeshTimeout cannot say."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from kuma.policies.constraints import (
     PROXIES,
     Found,
     is_system_policy,
     not_negative,
-    one_of_lists,
     positive_duration,
 )
+from kuma.policies.lists import one_of_lists, validate_items, validate_matches, validate_top
 from kuma.policies.meshtimeout.model import (
     From,
     MeshTimeoutSpec,
@@ -18,9 +19,8 @@ from kuma.policies.meshtimeout.model import (
     TimeoutHttp,
     To,
 )
-from kuma.resources.match import Match, validate_match
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _OF_ROUTES_AND_GATEWAYS = frozenset({TargetRefKind.MESH_HTTP_ROUTE, TargetRefKind.MESH_GATEWAY})
@@ -31,18 +31,12 @@ def validate(resource: Resource[MeshTimeoutSpec]) -> Found:
     top = (spec.target_ref or WHOLE_MESH).kind
     lists = {"from": spec.from_, "to": spec.to, "rules": spec.rules}
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS)
-                if is_system_policy(resource)
-                else PROXIES,
-                is_inbound_policy=bool(spec.from_ or spec.rules),
-                gateway_tags_allowed=is_system_policy(resource),
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, *_OF_ROUTES_AND_GATEWAYS) if is_system_policy(resource) else PROXIES,
+        is_inbound_policy=bool(spec.from_ or spec.rules),
+        gateway_tags_allowed=is_system_policy(resource),
+    )
     found += one_of_lists(tuple(lists), [name for name, items in lists.items() if items])
     found += _validate_from(spec.from_ or (), top)
     found += _validate_to(spec.to or (), top)
@@ -51,18 +45,13 @@ def validate(resource: Resource[MeshTimeoutSpec]) -> Found:
     return at("spec", found)
 
 
-def _validate_from(items: Sequence[From], top: TargetRefKind) -> list[Violation]:
+def _validate_from(items: Sequence[From], top: TargetRefKind) -> Found:
     if top in _OF_ROUTES_AND_GATEWAYS:
-        return [Violation("from", "must not be defined")] if items else []
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        kinds = (TargetRefKind.MESH,)
-        found += at(f"from[{index}].targetRef", validate_target_ref(item.target_ref, kinds=kinds))
-        found += at(f"from[{index}].default", _validate_conf(item.default, top))
-    return found
+        return (Violation("from", "must not be defined"),) if items else ()
+    return validate_items("from", items, (TargetRefKind.MESH,), partial(_validate_conf, top=top))
 
 
-def _validate_to(items: Sequence[To], top: TargetRefKind) -> list[Violation]:
+def _validate_to(items: Sequence[To], top: TargetRefKind) -> Found:
     kinds = [TargetRefKind.MESH, TargetRefKind.MESH_EXTERNAL_SERVICE]
     if top not in _OF_ROUTES_AND_GATEWAYS:
         kinds += [
@@ -70,27 +59,15 @@ def _validate_to(items: Sequence[To], top: TargetRefKind) -> list[Violation]:
             TargetRefKind.MESH_MULTI_ZONE_SERVICE,
             TargetRefKind.MESH_HTTP_ROUTE,
         ]
-    found: list[Violation] = []
-    for index, item in enumerate(items):
-        found += at(f"to[{index}].targetRef", validate_target_ref(item.target_ref, kinds=kinds))
-        found += at(f"to[{index}].default", _validate_conf(item.default, top))
-    return found
+    return validate_items("to", items, kinds, partial(_validate_conf, top=top))
 
 
 def _validate_rule(rule: Rule, top: TargetRefKind) -> list[Violation]:
     matches = rule.matches or ()
-    found: list[Violation] = []
-    for index, match in enumerate(matches):
-        found += at(f"matches[{index}]", _validate_match(match))
+    found = [*validate_matches(matches, may_be_empty=False)]
     if any(match.spiffe_id for match in matches):
         found += at("default", _refuse_unconditional(rule.default))
     return [*found, *at("default", _validate_conf(rule.default, top))]
-
-
-def _validate_match(match: Match) -> Found:
-    if match.spiffe_id is None and match.sni is None:
-        return (Violation("", "must specify at least one of 'spiffeID' or 'sni'"),)
-    return validate_match(match)
 
 
 def _refuse_unconditional(conf: TimeoutConf) -> list[Violation]:

@@ -1,9 +1,12 @@
 """What the schema of a MeshTLS cannot say."""
 
-from kuma.policies.constraints import Found, one_of_lists
+from functools import partial
+
+from kuma.policies.constraints import Found
+from kuma.policies.lists import one_of_lists, validate_items, validate_top
 from kuma.policies.meshtls.model import MeshTlsSpec, TlsConf, Version, Versions
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _PROXIES = (TargetRefKind.MESH, TargetRefKind.MESH_SUBSET, TargetRefKind.DATAPLANE)
@@ -14,19 +17,15 @@ def validate(resource: Resource[MeshTlsSpec]) -> Found:
     spec = resource.spec
     for_mesh = (spec.target_ref or WHOLE_MESH).kind is TargetRefKind.MESH
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        inbound = bool(spec.from_ or spec.rules)
-        found += at(
-            "targetRef",
-            validate_target_ref(spec.target_ref, kinds=_PROXIES, is_inbound_policy=inbound),
-        )
+    found += validate_top(
+        spec.target_ref, kinds=_PROXIES, is_inbound_policy=bool(spec.from_ or spec.rules)
+    )
     if spec.from_ and spec.rules:
         found += one_of_lists(("from", "rules"), ("from", "rules"))
+    check = partial(_validate_conf, for_mesh=for_mesh)
     for index, rule in enumerate(spec.rules or ()):
-        found += at(f"rules[{index}].default", _validate_conf(rule.default, for_mesh=for_mesh))
-    for index, item in enumerate(spec.from_ or ()):
-        found += at(f"from[{index}].targetRef", validate_target_ref(item.target_ref, kinds=_MESH))
-        found += at(f"from[{index}].default", _validate_conf(item.default, for_mesh=for_mesh))
+        found += at(f"rules[{index}].default", check(rule.default))
+    found += validate_items("from", spec.from_, _MESH, check)
     return at("spec", found)
 
 

@@ -1,6 +1,7 @@
 """What the schema of a MeshTrafficPermission cannot say."""
 
-from kuma.policies.constraints import PROXIES, Found, one_of_lists
+from kuma.policies.constraints import PROXIES, Found
+from kuma.policies.lists import one_of_lists, validate_top
 from kuma.policies.meshtrafficpermission.model import MatchesConf, MeshTrafficPermissionSpec
 from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
@@ -19,13 +20,11 @@ def validate(resource: Resource[MeshTrafficPermissionSpec]) -> Found:
     spec = resource.spec
     lists = {"from": spec.from_, "rules": spec.rules}
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref, kinds=PROXIES, is_inbound_policy=any(lists.values())
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=PROXIES,
+        is_inbound_policy=any(lists.values()),
+    )
     found += one_of_lists(tuple(lists), [name for name, items in lists.items() if items])
     for index, rule in enumerate(spec.rules or ()):
         found += at(f"rules[{index}]", _validate_matches(rule.default))
