@@ -5,7 +5,7 @@ proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
 zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
-machine: {logPipe, hostIp, workDir, metricsCert, metricsKey}                  (optional; what the proxy said of its machine)
+machine: {logPipe, hostIp, workDir, metricsCert, metricsKey, spireSocket}                  (optional; what the proxy said of its machine)
 resources: [documents, as REST takes them]
 """
 
@@ -100,6 +100,8 @@ class Case:
             parts = (*renderer.inbound(inbound), *renderer.beside(inbound))
             yield from (Made(Purpose.INBOUND, part) for part in parts)
         yield from self._render_redirected(renderer)
+        if self.plan.identity is not None and self.plan.identity.agent is not None:
+            yield Made(Purpose.SPIRE, renderer.agent(self.plan.identity.agent))
         for outbound in self.plan.outbounds:
             found = (*renderer.outbound(outbound), *renderer.beside(outbound))
             yield from (Made(Purpose.OUTBOUND, part) for part in found if part)

@@ -8,11 +8,13 @@ from kuma.config.kubernetes import Kubernetes
 from kuma.config.section import Section, section, setting
 from kuma.config.servers import ServerTls
 
+SPIRE_SOCKET = "/tmp/spire-agent/public/api.sock"  # noqa: S108  the default of SPIRE
+
 
 class UniversalSpire(Section):
     socket_path: Text = setting(
-        "/tmp/spire-agent/public/api.sock",  # noqa: S108  the default of SPIRE
-        "Socket of the SPIRE agent on the host.",
+        SPIRE_SOCKET,
+        "Socket of the SPIRE agent, on machines of proxies that do not name another.",
     )
 
 

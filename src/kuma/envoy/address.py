@@ -4,7 +4,13 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from envoy.config.core.v3.address_pb2 import Address, Pipe, SocketAddress
-from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
+from envoy.config.core.v3.config_source_pb2 import (
+    AggregatedConfigSource,
+    ApiConfigSource,
+    ApiVersion,
+    ConfigSource,
+)
+from envoy.config.core.v3.grpc_service_pb2 import GrpcService
 
 from kuma.envoy.message import duration
 
@@ -19,6 +25,19 @@ ADS = ConfigSource(
     resource_api_version=ApiVersion.V3,
     initial_fetch_timeout=duration(FIRST_FETCH),
 )
+
+
+def asking(cluster: str) -> ConfigSource:
+    """Over gRPC, of somebody else than the control plane."""
+    service = GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=cluster))
+    return ConfigSource(
+        api_config_source=ApiConfigSource(
+            api_type=ApiConfigSource.GRPC,
+            transport_api_version=ApiVersion.V3,
+            grpc_services=[service],
+        ),
+        resource_api_version=ApiVersion.V3,
+    )
 
 
 def socket_address(address: str, port: int) -> Address:

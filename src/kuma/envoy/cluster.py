@@ -9,7 +9,7 @@ from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2Protoco
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from kuma.envoy import tls
-from kuma.envoy.address import ADS, is_ip, socket_address
+from kuma.envoy.address import ADS, is_ip, pipe_address, socket_address
 from kuma.envoy.endpoint import fill_lb_endpoint
 from kuma.envoy.message import duration, pack
 from kuma.envoy.shaper import Upstream
@@ -18,7 +18,7 @@ from kuma.plan.collector import Collector
 from kuma.plan.endpoint import Endpoint
 from kuma.plan.machine import Machine
 from kuma.plan.protocol import Protocol
-from kuma.plan.proxy import Destination, Eds, Inbound, Resolved
+from kuma.plan.proxy import Agent, Destination, Eds, Inbound, Resolved
 from kuma.plan.tls import ExternalTls, MutualTls
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -87,6 +87,13 @@ def build_original(name: str) -> Cluster:
 def speaking_http2(cluster: Cluster) -> Cluster:
     """The same, whose endpoints take HTTP/2."""
     return finish(Upstream(cluster, _copy(_HTTP2)))
+
+
+def build_agent(agent: Agent) -> Cluster:
+    """Who hands out certificates on the proxy's own machine."""
+    made = build_local_cluster(agent.name, pipe_address(agent.socket))
+    made.connect_timeout.CopyFrom(duration(agent.timeout))
+    return speaking_http2(made)
 
 
 def build_nowhere(name: str) -> Cluster:

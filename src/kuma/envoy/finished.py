@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     OUTBOUND = "outbound"
     ADMIN = "admin"
     SECRETS = "secrets"
+    SPIRE = "mesh-identity-spire"
     TRANSPARENT = "transparent"
     DIRECT_ACCESS = "direct-access"
     MESH_PASSTHROUGH = "meshpassthrough"

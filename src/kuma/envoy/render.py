@@ -29,6 +29,7 @@ from kuma.kit.slots import Slots
 from kuma.plan.endpoint import EndpointSet
 from kuma.plan.proxy import (
     Admin,
+    Agent,
     Destination,
     DirectAccess,
     Inbound,
@@ -125,6 +126,10 @@ class Renderer:
         if found is not None:
             made.append(as_resource(TypeUrl.LISTENER, found.name, found))
         return tuple(made)
+
+    def agent(self, agent: Agent) -> EnvoyResource:
+        """The cluster over which secrets are asked for."""
+        return _as_cluster(cluster.build_agent(agent))
 
     def certificate(self, name: str, *, chain: bytes, key: SecretBytes) -> EnvoyResource:
         """A secret with a certificate and its key, in PEM."""

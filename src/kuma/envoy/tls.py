@@ -22,10 +22,10 @@ from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from kuma.envoy.address import ADS, is_ip
+from kuma.envoy.address import ADS, asking, is_ip
 from kuma.envoy.message import pack
 from kuma.plan import names
-from kuma.plan.tls import AlsoKnownAs, ExternalTls, InboundTls, MutualTls, TlsVersion
+from kuma.plan.tls import AlsoKnownAs, ExternalTls, InboundTls, MutualTls, Secrets, TlsVersion
 from kuma.plan.tls import TlsParameters as Agreed
 
 TRANSPORT_SOCKET = "envoy.transport_sockets.tls"
@@ -39,6 +39,7 @@ _VERSIONS = {
     TlsVersion.TLS13: TlsParameters.TLSv1_3,
 }
 _DEFAULT = Agreed()
+_OF_ADMIN = Secrets(names.ADMIN_IDENTITY, names.ADMIN_CA)
 _REQUIRED = BoolValue(value=True)
 
 
@@ -47,7 +48,7 @@ def inbound_socket(tls: InboundTls) -> TransportSocket:
     """Ends a sidecar's TLS: only clients with a certificate of the mesh come in."""
     sans = [_uri(StringMatcher(prefix=prefix)) for prefix in tls.san_prefixes]
     context = DownstreamTlsContext(
-        common_tls_context=_mutual(tls.identity_secret, tls.ca_secret, sans, tls.parameters),
+        common_tls_context=_mutual(tls, sans),
         require_client_certificate=_REQUIRED,
     )
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -57,7 +58,7 @@ def outbound_socket(tls: MutualTls) -> TransportSocket:
     """Begins TLS towards another sidecar, which must own one of the identities `sans`."""
     sans = [_uri(StringMatcher(exact=san)) for san in tls.sans]
     sans += [_uri(StringMatcher(prefix=prefix)) for prefix in tls.san_prefixes]
-    common = _mutual(tls.identity_secret, tls.ca_secret, sans, tls.parameters)
+    common = _mutual(tls, sans)
     common.alpn_protocols.append(MESH_ALPN)
     context = UpstreamTlsContext(common_tls_context=common, sni=tls.sni)
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -69,7 +70,7 @@ def admin_socket() -> TransportSocket:
         san_type=SubjectAltNameMatcher.DNS, matcher=StringMatcher(exact=ADMIN_CLIENT)
     )
     context = DownstreamTlsContext(
-        common_tls_context=_mutual(names.ADMIN_IDENTITY, names.ADMIN_CA, [san], _DEFAULT),
+        common_tls_context=_context(_OF_ADMIN, [san], _DEFAULT),
         require_client_certificate=_REQUIRED,
     )
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
@@ -115,28 +116,35 @@ def external_socket(tls: ExternalTls, *, host: str, system_ca_path: str) -> Tran
     return TransportSocket(name=TRANSPORT_SOCKET, typed_config=pack(context))
 
 
-def _mutual(
-    identity_secret: str,
-    ca_secret: str,
-    sans: list[SubjectAltNameMatcher],
-    parameters: Agreed,
+def _mutual(tls: InboundTls | MutualTls, sans: list[SubjectAltNameMatcher]) -> CommonTlsContext:
+    secrets = Secrets(tls.identity_secret, tls.ca_secret, tls.agent)
+    return _context(secrets, sans, tls.parameters)
+
+
+def _context(
+    secrets: Secrets, sans: list[SubjectAltNameMatcher], parameters: Agreed
 ) -> CommonTlsContext:
     made = CommonTlsContext()
-    made.CopyFrom(_with_secrets(identity_secret, ca_secret, parameters))
+    made.CopyFrom(_with_secrets(secrets, parameters))
     validation = made.combined_validation_context.default_validation_context
     validation.match_typed_subject_alt_names.extend(sans)
     return made
 
 
 @lru_cache(maxsize=64)
-def _with_secrets(identity_secret: str, ca_secret: str, parameters: Agreed) -> CommonTlsContext:
+def _with_secrets(secrets: Secrets, parameters: Agreed) -> CommonTlsContext:
     """The part that all destinations of a mesh have in common; copying it is cheap."""
+    source = asking(secrets.agent) if secrets.agent else ADS
     return CommonTlsContext(
         tls_params=_parameters(parameters),
-        tls_certificate_sds_secret_configs=[SdsSecretConfig(name=identity_secret, sds_config=ADS)],
+        tls_certificate_sds_secret_configs=[
+            SdsSecretConfig(name=secrets.identity, sds_config=source)
+        ],
         combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
             default_validation_context=CertificateValidationContext(),
-            validation_context_sds_secret_config=SdsSecretConfig(name=ca_secret, sds_config=ADS),
+            validation_context_sds_secret_config=SdsSecretConfig(
+                name=secrets.ca, sds_config=source
+            ),
         ),
     )
 

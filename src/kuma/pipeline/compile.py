@@ -39,6 +39,7 @@ from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet
 from kuma.plan.proxy import (
     Admin,
+    Agent,
     Destination,
     Diagnostic,
     DirectAccess,
@@ -195,7 +196,9 @@ class Compiler:
             rendered = self._render(view, _render_direct, received.direct)
             yield from _for(Purpose.DIRECT_ACCESS, rendered)
         known = named_identity(view, identity(view, name), is_unified(view, traits.features))
-        if known is not None and (trusted := trust(view)):
+        if known is not None and known.agent is not None:
+            yield from _for(Purpose.SPIRE, self._render(view, _render_agent, known.agent))
+        elif known is not None and (trusted := trust(view)):
             rendered = self._render(view, _render_trust, known.ca_secret, trusted)
             yield from _for(Purpose.SECRETS, rendered)
             if issued is not None:
@@ -336,6 +339,10 @@ def _render_endpoints(renderer: Renderer, name: str, endpoints: EndpointSet) -> 
 
 def _render_admin(renderer: Renderer, admin: Admin) -> Rendered:
     return renderer.admin(admin)
+
+
+def _render_agent(renderer: Renderer, agent: Agent) -> Rendered:
+    return (renderer.agent(agent),)
 
 
 def _render_trust(renderer: Renderer, name: str, trusted: Trusted) -> Rendered:

@@ -62,7 +62,7 @@ def identity_of_proxy(view: MeshView, name: str) -> Known | None:
 
 def _wanted_of_identity(view: MeshView, name: str, known: Known) -> Wanted | None:
     spiffe_id, bundled = spiffe_id_of(view, name), _bundled(view, known.name)
-    if spiffe_id is None:
+    if spiffe_id is None or known.is_by_agent:
         return None
     parameters = bundled.certificate_parameters if bundled is not None else None
     try:

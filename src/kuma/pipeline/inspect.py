@@ -237,6 +237,7 @@ class _View(PlainMeshView):
             placements=placements,
             service_vip_port=tracked.service_vip_port,
             reaches_permitted_only=tracked.reaches_permitted_only,
+            spire_socket=tracked.spire_socket,
             machine=machine,
         )
         self._tracked = tracked

@@ -72,7 +72,8 @@ def _ports(service: str, dataplane: Resource[DataplaneSpec]) -> Ports:
 
 @value
 class Proxy:
-    """A Dataplane behind a MeshService, with what is known of its connection. `has_identity`: it has
+    """A Dataplane behind a MeshService, with what is known of its connection. `has_certificate`: from
+    the control plane, or it is connected, and asks the SPIRE agent on its machine. `has_identity`: it has
     a MeshIdentity; `spiffe_ids` are those that it has or may get soon."""
 
     member: Member
@@ -87,11 +88,12 @@ def as_proxy(
 ) -> Proxy:
     issued = insight.mtls.issued_backend if insight is not None and insight.mtls else ""
     labels = dict(member.labels)
+    known, is_online = best_match(identities, labels), insight is not None and insight.is_online
     return Proxy(
         member,
-        is_online=insight is not None and insight.is_online,
-        has_certificate=bool(issued),
-        has_identity=best_match(identities, labels) is not None,
+        is_online=is_online,
+        has_certificate=is_online if known is not None and known.is_by_agent else bool(issued),
+        has_identity=known is not None,
         spiffe_ids=announced_ids(identities, labels),
     )
 

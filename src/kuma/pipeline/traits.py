@@ -28,6 +28,7 @@ class Traits:
     host_ip: str = ""
     metrics_cert: str = ""
     metrics_key: str = ""
+    spire_socket: str = ""
 
     def machine(self, key: ProxyKey) -> Machine:
         takes_logs = self.work_dir and LOG_PIPE in self.features
@@ -38,6 +39,7 @@ class Traits:
             work_dir=self.work_dir,
             metrics_cert=self.metrics_cert,
             metrics_key=self.metrics_key,
+            spire_socket=self.spire_socket,
         )
 
 
@@ -59,6 +61,7 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         host_ip=_host_ip(metadata),
         metrics_cert=_text(metadata, "metricsCertPath"),
         metrics_key=_text(metadata, "metricsKeyPath"),
+        spire_socket=_text(metadata, "spireAgent.socketPath"),
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
         redirection=_redirection(metadata, features),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kuma.config.runtime import SPIRE_SOCKET
 from kuma.kit.incremental import Engine
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_input
@@ -76,9 +77,11 @@ class TrackedView:
         placements: tuple[Placement, ...],
         service_vip_port: int = SERVICE_VIP_PORT,
         reaches_permitted_only: bool = False,
+        spire_socket: str = SPIRE_SOCKET,
     ) -> None:
         self.engine = engine
         self.reaches_permitted_only = reaches_permitted_only
+        self.spire_socket = spire_socket
         self.service_vip_port = service_vip_port
         self.mesh_name = mesh
         self.zone = zone

@@ -12,7 +12,8 @@ class Machine:
     """`log_pipe`: kuma-dp takes the access logs there that go over TCP; empty: it takes none.
     `host_ip`: the machine's own address, where collectors beside the proxy are.
     `system_ca_path`: its CAs. `work_dir`: where kuma-dp and Envoy have the sockets between them; empty: it
-    has not said. `metrics_cert`, `metrics_key`: files for those who ask for metrics, if it has any."""
+    has not said. `metrics_cert`, `metrics_key`: files for those who ask for metrics, if it has any.
+    `spire_socket`: that of the SPIRE agent; empty: where the control plane takes it to be."""
 
     log_pipe: str = ""
     host_ip: str = LOCAL
@@ -20,6 +21,7 @@ class Machine:
     work_dir: str = ""
     metrics_cert: str = ""
     metrics_key: str = ""
+    spire_socket: str = ""
 
 
 def log_pipe(work_dir: str, *, mesh: str, name: str) -> str:

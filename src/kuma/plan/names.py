@@ -151,6 +151,10 @@ def unified_collector(policy: str, address: str) -> str:
     return f"system_{policy}_{re.sub(r'[^a-z0-9_-]', '-', address)}"
 
 
+SPIRE_AGENT = "system_identity_sds-spire-agent"
+"""The cluster of the SPIRE agent. Source: Kuma."""
+
+
 def unified_identity_secret(mesh: str) -> str:
     return f"system_mtls_identity_{mesh}"
 

@@ -1,5 +1,7 @@
 """The plan of one proxy, and its parts."""
 
+from datetime import timedelta
+
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
@@ -169,12 +171,23 @@ class Admin:
 
 
 @value
+class Agent:
+    """Who hands out a proxy's certificate on its own machine, at a unix socket."""
+
+    name: str
+    socket: str
+    timeout: timedelta
+
+
+@value
 class Identity:
-    """Which certificates the proxy needs: its own for `services`/`tags`, and the CA of the mesh."""
+    """Which certificates the proxy needs, its own and those of whom it trusts; from `agent`, or from the
+    control plane."""
 
     identity_secret: str
     ca_secret: str
     backend: str
+    agent: Agent | None = None
 
 
 @value

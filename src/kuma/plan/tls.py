@@ -31,14 +31,26 @@ class TlsParameters:
 
 
 @value
+class Secrets:
+    """By which names a proxy asks for its certificate, and for whom it trusts. `agent`: the cluster of
+    whom it asks; empty: the control plane."""
+
+    identity: str
+    ca: str
+    agent: str = ""
+
+
+@value
 class InboundTls:
-    """Mutual TLS on an inbound. Secrets are fetched over SDS by these names."""
+    """Mutual TLS on an inbound. Secrets are fetched over SDS by these names, from `agent`, or from the
+    control plane."""
 
     mode: TlsMode
     identity_secret: str
     ca_secret: str
     san_prefixes: tuple[str, ...]
     parameters: TlsParameters = TlsParameters()
+    agent: str = ""
 
 
 @value
@@ -52,6 +64,7 @@ class MutualTls:
     ca_secret: str
     parameters: TlsParameters = TlsParameters()
     san_prefixes: tuple[str, ...] = ()
+    agent: str = ""
 
 
 @value

@@ -14,9 +14,9 @@ from kuma.plan import names
 from kuma.plan.endpoint import Endpoint, EndpointSet, Preference
 from kuma.plan.protocol import Protocol, common_protocol, parse_protocol
 from kuma.plan.tags import Tags
-from kuma.plan.tls import MutualTls
+from kuma.plan.tls import MutualTls, Secrets
 from kuma.resolve.match import matches_tags
-from kuma.resolve.trust import ca_secret
+from kuma.resolve.secrets import mesh_secrets
 from kuma.resolve.view import MeshView, ServiceInbound
 from kuma.resolve.workload_identity import possible_ids
 from kuma.resources import labels as well_known
@@ -143,25 +143,28 @@ def enabled_backend(view: MeshView) -> CertificateAuthorityBackend | None:
 
 
 @derived
-def mutual_tls(view: MeshView, service: str, tags: Tags, identity: str = "") -> MutualTls | None:
-    """TLS towards a service of this mesh, of a client whose certificate is in the secret `identity`;
-    empty: the one by the authority of the mesh. A service gets it once all its proxies have their
+def mutual_tls(
+    view: MeshView, service: str, tags: Tags, secrets: Secrets | None = None
+) -> MutualTls | None:
+    """TLS towards a service of this mesh, of a client whose certificate is at `secrets`; None: the one by
+    the authority of the mesh. A service gets it once all its proxies have their
     certificates; in a strict mesh at once."""
     backend = enabled_backend(view)
-    if backend is None and not identity:
+    if backend is None and secrets is None:
         return None
     is_strict = backend is not None and backend.mode is MtlsMode.STRICT
     if not is_strict and not view.is_tls_ready(service):
         return None
-    mesh = view.mesh_name
+    mesh, found = view.mesh_name, secrets or mesh_secrets(view)
     ids = {f"spiffe://{mesh}/{service}"}
     for inbound in view.service_inbounds(service):
         ids.update(possible_ids(view, dict(inbound.labels)))
     return MutualTls(
         sni=build_sni(mesh, service, tags),
         sans=tuple(sorted(ids)),
-        identity_secret=identity or names.identity_secret(mesh),
-        ca_secret=ca_secret(view),
+        identity_secret=found.identity,
+        ca_secret=found.ca,
+        agent=found.agent,
     )
 
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 from kuma.kit.derived import derived
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
-from kuma.plan import names
-from kuma.plan.tls import InboundTls, TlsMode
+from kuma.plan.tls import InboundTls, Secrets, TlsMode
 from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.match import matched_policies
 from kuma.resolve.rules import inbound_rules
+from kuma.resolve.secrets import mesh_secrets, trusted_prefixes
 from kuma.resolve.subject import Subject
-from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import MeshView
 from kuma.resources.kinds.mesh import MtlsMode
 
@@ -27,10 +26,13 @@ class Receiving:
 
 
 @derived
-def receiving(view: MeshView, subject: Subject, position: int, identity: str = "") -> Receiving:
-    """`position` is that of the inbound in the Dataplane, `identity` the secret of the proxy's
-    MeshIdentity. Who has one is known by SPIFFE IDs alone: permissions by tags are not for it."""
-    tls = inbound_tls(view, identity)
+def receiving(
+    view: MeshView, subject: Subject, position: int, secrets: Secrets | None = None
+) -> Receiving:
+    """`position` is that of the inbound in the Dataplane; `secrets`: where the proxy's certificate is, if
+    that is one of a MeshIdentity. Who has one is known by SPIFFE IDs alone: permissions by tags are not
+    for it."""
+    tls = inbound_tls(view, secrets)
     slots, tells_proxy = EMPTY, False
     for placement in view.placements:
         if placement.only_with_tls and tls is None:
@@ -41,7 +43,7 @@ def receiving(view: MeshView, subject: Subject, position: int, identity: str = "
         if not policies:
             continue
         rules = inbound_rules(view, placement.name, policies)
-        if identity and placement.only_with_tls:
+        if secrets is not None and placement.only_with_tls:
             rules = replace(rules, by_client=())
         if placement.tls is not None and tls is not None:
             terms = placement.tls(rules)
@@ -53,15 +55,17 @@ def receiving(view: MeshView, subject: Subject, position: int, identity: str = "
 
 
 @derived
-def inbound_tls(view: MeshView, identity: str = "") -> InboundTls | None:
+def inbound_tls(view: MeshView, secrets: Secrets | None = None) -> InboundTls | None:
     """With a MeshIdentity it is strict unless a MeshTLS says otherwise, whatever the mesh is."""
     backend = enabled_backend(view)
-    if backend is None and not identity:
+    if backend is None and secrets is None:
         return None
-    is_permissive = not identity and backend is not None and backend.mode is MtlsMode.PERMISSIVE
+    is_permissive = secrets is None and backend is not None and backend.mode is MtlsMode.PERMISSIVE
+    found = secrets or mesh_secrets(view)
     return InboundTls(
         mode=TlsMode.PERMISSIVE if is_permissive else TlsMode.STRICT,
-        identity_secret=identity or names.identity_secret(view.mesh_name),
-        ca_secret=ca_secret(view),
-        san_prefixes=client_prefixes(view),
+        identity_secret=found.identity,
+        ca_secret=found.ca,
+        san_prefixes=trusted_prefixes(view, found),
+        agent=found.agent,
     )

@@ -12,8 +12,8 @@ from kuma.plan.measured import Measured
 from kuma.plan.tags import as_tags
 from kuma.resolve.inbounds import inbound_tls
 from kuma.resolve.naming import is_unified, named_tls
+from kuma.resolve.secrets import secrets_of
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import identity_of
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.resource import Resource
@@ -29,7 +29,7 @@ def measured_of(view: MeshView, name: str, features: tuple[str, ...]) -> Measure
     dataplane = view.dataplane(name)
     if dataplane is None:
         return None
-    unified, known = is_unified(view, features), identity_of(view, dataplane.labels)
+    unified, secrets = is_unified(view, features), secrets_of(view, dataplane.labels)
     return Measured(
         mesh=view.mesh_name,
         name=name,
@@ -37,7 +37,7 @@ def measured_of(view: MeshView, name: str, features: tuple[str, ...]) -> Measure
         labels=as_tags(_labels(view, dataplane, unified=unified)),
         taken=_taken(dataplane.spec),
         machine=view.machine(name),
-        tls=named_tls(view, inbound_tls(view, known.kri if known else ""), unified),
+        tls=named_tls(view, inbound_tls(view, secrets), unified),
         is_unified=unified,
     )
 

@@ -11,9 +11,9 @@ from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import ResourcePort
-from kuma.plan.tls import MutualTls
+from kuma.plan.tls import MutualTls, Secrets
 from kuma.resolve.endpoints import enabled_backend, place_endpoints
-from kuma.resolve.trust import ca_secret
+from kuma.resolve.secrets import mesh_secrets
 from kuma.resolve.view import MeshView, ServiceInbound
 from kuma.resolve.workload_identity import possible_ids
 from kuma.resources import labels as well_known
@@ -45,7 +45,7 @@ def port_endpoints(
 
 
 @derived
-def port_tls(view: MeshView, of: ResourcePort, identity: str = "") -> MutualTls | None:
+def port_tls(view: MeshView, of: ResourcePort, secrets: Secrets | None = None) -> MutualTls | None:
     """As for a service by tags, but that `status.tls` decides where the mesh is not strict.
 
     # Differs from Kuma: who may answer is read from the Dataplanes themselves, not from
@@ -54,17 +54,18 @@ def port_tls(view: MeshView, of: ResourcePort, identity: str = "") -> MutualTls 
     """
     backend = enabled_backend(view)
     resource = view.service(of.kind, of.name)
-    if resource is None or (backend is None and not identity):
+    if resource is None or (backend is None and secrets is None):
         return None
     is_strict = backend is not None and backend.mode is MtlsMode.STRICT
     if not is_strict and not _is_tls_ready(resource):
         return None
-    mesh = view.mesh_name
+    found = secrets or mesh_secrets(view)
     return MutualTls(
-        sni=port_sni(view, resource, of, by_kri=bool(identity)),
+        sni=port_sni(view, resource, of, by_kri=secrets is not None),
         sans=_identities(view, resource.name),
-        identity_secret=identity or names.identity_secret(mesh),
-        ca_secret=ca_secret(view),
+        identity_secret=found.identity,
+        ca_secret=found.ca,
+        agent=found.agent,
     )
 
 

@@ -11,7 +11,7 @@ from kuma.kit.derived import derived
 from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import ResourcePort
-from kuma.plan.tls import MutualTls
+from kuma.plan.tls import MutualTls, Secrets
 from kuma.resolve.endpoints import place_endpoints
 from kuma.resolve.mesh_services import port_inbounds, port_sni, port_tls
 from kuma.resolve.view import MeshView
@@ -50,20 +50,22 @@ def multi_zone_endpoints(
 
 
 @derived
-def multi_zone_tls(view: MeshView, of: ResourcePort, identity: str = "") -> MutualTls | None:
+def multi_zone_tls(
+    view: MeshView, of: ResourcePort, secrets: Secrets | None = None
+) -> MutualTls | None:
     """Whoever may answer for one of the MeshServices may answer. None: for one of them there is no
     TLS, or there are none.
 
     # Differs from Kuma: a permissive mesh waits until all of them are ready; it calls some in vain.
     """
     found = view.service(of.kind, of.name)
-    each_tls = [port_tls(view, port, identity) for port in _ports_behind(view, of)]
+    each_tls = [port_tls(view, port, secrets) for port in _ports_behind(view, of)]
     known = [tls for tls in each_tls if tls is not None]
     if found is None or not known or len(known) < len(each_tls):
         return None
     return replace(
         known[0],
-        sni=port_sni(view, found, of, by_kri=bool(identity)),
+        sni=port_sni(view, found, of, by_kri=secrets is not None),
         sans=tuple(sorted({san for tls in known for san in tls.sans})),
     )
 

@@ -17,7 +17,7 @@ from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
 from kuma.plan.tags import Tags, as_tags
-from kuma.plan.tls import MutualTls, TlsParameters
+from kuma.plan.tls import MutualTls, Secrets, TlsParameters
 from kuma.resolve.client_tags import client_tags
 from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protocol
@@ -34,10 +34,10 @@ from kuma.resolve.routes import (
     route_http,
 )
 from kuma.resolve.rules import Names, inbound_rules, named_policies, placement_of, rule_for
+from kuma.resolve.secrets import secrets_of
 from kuma.resolve.subject import Subject
 from kuma.resolve.target import PortTarget, ServiceTarget, Target
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import secret_of_identity
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.resource import Resource
 
@@ -46,15 +46,15 @@ from kuma.resources.resource import Resource
 class Client:
     """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
     its tags those that they ask for. `logged` is who it is, if one of them has to tell; `tls`: on
-    which terms it begins mutual TLS; `shown`: the tags that it sends along; `identity`: the secret
-    with its certificate, if that is one of a MeshIdentity."""
+    which terms it begins mutual TLS; `shown`: the tags that it sends along; `secrets`: where its
+    certificate is, if that is one of a MeshIdentity."""
 
     policies: tuple[tuple[str, tuple[str, ...]], ...]
     tags: Tags = ()
     logged: LoggedAs | None = None
     tls: TlsParameters = TlsParameters()
     shown: Tags = ()
-    identity: str = ""
+    secrets: Secrets | None = None
 
     def names(self, kind: str) -> tuple[str, ...]:
         return dict(self.policies).get(kind, ())
@@ -156,8 +156,8 @@ def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[Dataplan
         client = replace(client, logged=logged_as(view, dataplane.name))
     if shown := client_tags(view, dataplane.spec):
         client = replace(client, shown=shown)
-    if secret := secret_of_identity(view, dataplane.labels):
-        client = replace(client, identity=secret)
+    if secrets := secrets_of(view, dataplane.labels):
+        client = replace(client, secrets=secrets)
     keys = _asked_tags(view, client)
     if not keys:
         return client
@@ -295,7 +295,7 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
     conf = _conf(view, client, target, lambda placement: placement.on_destination)
     if isinstance(target, PortTarget):
         found, problems = port_destination(
-            view, target, _preference(view, client, target), client.identity
+            view, target, _preference(view, client, target), client.secrets
         )
         tls = _for_client(client, found.tls) if isinstance(found.tls, MutualTls) else found.tls
         return Reached(replace(found, conf=conf, tls=tls), problems)
@@ -309,7 +309,7 @@ def reached(view: MeshView, client: Client, target: Target) -> Reached:
         endpoints=Eds(_preference(view, client, target))
         if outside is None
         else Resolved(outside.endpoints),
-        tls=_for_client(client, mutual_tls(view, service, tags, client.identity))
+        tls=_for_client(client, mutual_tls(view, service, tags, client.secrets))
         if outside is None
         else outside.tls,
         conf=conf,

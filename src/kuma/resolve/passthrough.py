@@ -5,9 +5,8 @@ Source: reference 6.2 to 6.4 and 11; https://kuma.io/docs/2.14.x/networking/non-
 
 from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
-from kuma.plan import names
 from kuma.plan.proxy import DirectAccess, InboundPassthrough, OutboundPassthrough
-from kuma.plan.tls import MutualTls, TlsMode
+from kuma.plan.tls import MutualTls, Secrets, TlsMode
 from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
@@ -15,8 +14,8 @@ from kuma.resolve.match import matched_policies
 from kuma.resolve.outbounds import Client
 from kuma.resolve.redirection import BIND_OUTBOUNDS, STRICT_INBOUND_PORTS, Redirection
 from kuma.resolve.rules import placement_of, proxy_rule, rule_for
+from kuma.resolve.secrets import mesh_secrets, trusted_prefixes
 from kuma.resolve.subject import Subject
-from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
 from kuma.resources.kinds.dataplane import DataplaneSpec
 
@@ -83,7 +82,7 @@ def passed_in(
     redirection: Redirection,
     features: tuple[str, ...],
     *,
-    identity: str,
+    secrets: Secrets | None,
 ) -> tuple[InboundPassthrough, ...]:
     """With strict mutual TLS only the ports of inbounds, where the proxy can keep to it: plaintext must
     not come in beside it."""
@@ -91,7 +90,7 @@ def passed_in(
     if not port or BIND_OUTBOUNDS in features:
         return ()
     inbounds = spec.networking.inbound
-    behaviours = (receiving(view, subject, position, identity) for position in range(len(inbounds)))
+    behaviours = (receiving(view, subject, position, secrets) for position in range(len(inbounds)))
     is_strict = STRICT_INBOUND_PORTS in features and any(
         each.tls is not None and each.tls.mode is TlsMode.STRICT for each in behaviours
     )
@@ -108,13 +107,13 @@ def direct_access(
     name: str,
     services: tuple[str, ...],
     taken: frozenset[tuple[str, int]],
-    identity: str = "",
+    secrets: Secrets | None = None,
 ) -> DirectAccess:
-    """The instances of `services`, but for the proxy itself and what is at `taken`. `identity` is the
-    secret of its MeshIdentity."""
+    """The instances of `services`, but for the proxy itself and what is at `taken`. `secrets`: where its
+    certificate is, if that is one of a MeshIdentity."""
     found = _instances(view, services)
     chosen = {(address, port) for dataplane, address, port in found if dataplane != name}
-    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view, identity))
+    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view, secrets))
 
 
 @derived
@@ -130,14 +129,16 @@ def _instances(view: MeshView, services: tuple[str, ...]) -> tuple[tuple[str, st
 
 
 @derived
-def _tls_to_anybody(view: MeshView, identity: str) -> MutualTls | None:
+def _tls_to_anybody(view: MeshView, secrets: Secrets | None) -> MutualTls | None:
     """Whose instance is called is not known, so it may be any of the mesh."""
-    if enabled_backend(view) is None and not identity:
+    if enabled_backend(view) is None and secrets is None:
         return None
+    found = secrets or mesh_secrets(view)
     return MutualTls(
         sni="",
         sans=(),
-        identity_secret=identity or names.identity_secret(view.mesh_name),
-        ca_secret=ca_secret(view),
-        san_prefixes=client_prefixes(view),
+        identity_secret=found.identity,
+        ca_secret=found.ca,
+        san_prefixes=trusted_prefixes(view, found),
+        agent=found.agent,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from kuma.plan.endpoint import EndpointSet, Preference
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Resolved, ResourcePort
+from kuma.plan.tls import Secrets
 from kuma.resolve.mesh_external_services import external_protocol, resolve_external
 from kuma.resolve.mesh_services import mesh_service_protocol, port_endpoints, port_tls
 from kuma.resolve.multi_zone_services import (
@@ -31,17 +32,20 @@ def port_protocol(view: MeshView, of: ResourcePort) -> Protocol:
 
 
 def port_destination(
-    view: MeshView, target: PortTarget, preference: Preference | None, identity: str = ""
+    view: MeshView,
+    target: PortTarget,
+    preference: Preference | None,
+    secrets: Secrets | None = None,
 ) -> tuple[Destination, tuple[Diagnostic, ...]]:
-    """Without what policies say of it. `identity` is the secret with the client's certificate, if it
-    is not that of the mesh."""
+    """Without what policies say of it. `secrets`: where the client's certificate is, if it is not that
+    of the mesh."""
     of = target.resource
     made = Destination(
         name=target.name, service=target.service, protocol=port_protocol(view, of), resource=of
     )
     if not is_external(of):
         find = multi_zone_tls if is_multi_zone(of) else port_tls
-        return replace(made, endpoints=Eds(preference), tls=find(view, of, identity)), ()
+        return replace(made, endpoints=Eds(preference), tls=find(view, of, secrets)), ()
     outside = resolve_external(view, of)
     made = replace(made, endpoints=Resolved(outside.endpoints), tls=outside.tls)
     return made, outside.diagnostics

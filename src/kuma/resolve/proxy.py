@@ -49,10 +49,10 @@ from kuma.resolve.redirection import (
 )
 from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import named_policies, placement_of, proxy_rule
+from kuma.resolve.secrets import secrets_of
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
-from kuma.resolve.workload_identity import secret_of_identity
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
 from kuma.resources.kinds.dataplane.model import BackendRef
@@ -233,8 +233,8 @@ def received_by(
     inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
     if redirection is None:
         return Received(inbounds)
-    secret = secret_of_identity(view, dataplane.labels)
-    passed = passed_in(view, dataplane.spec, subject, redirection, features, identity=secret)
+    secrets = secrets_of(view, dataplane.labels)
+    passed = passed_in(view, dataplane.spec, subject, redirection, features, secrets=secrets)
     direct = _direct(view, dataplane, features, said)
     return Received(
         inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
@@ -253,9 +253,9 @@ def _direct(
         return None
     outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
     taken = frozenset((each.address, each.port) for each in outbounds)
-    identity_secret = secret_of_identity(view, dataplane.labels)
+    secrets = secrets_of(view, dataplane.labels)
     chosen = tuple(sorted(set(services)))
-    return direct_access(view, dataplane.name, chosen, taken, identity_secret)
+    return direct_access(view, dataplane.name, chosen, taken, secrets)
 
 
 def _inbounds(
@@ -267,12 +267,12 @@ def _inbounds(
     """Sorted by address."""
     networking = dataplane.spec.networking
     made: list[Inbound] = []
-    identity_secret = secret_of_identity(view, dataplane.labels)
+    secrets = secrets_of(view, dataplane.labels)
     for position, inbound in enumerate(networking.inbound):
         if inbound.port == SERVICE_LESS_PORT:
             continue
         interface = networking.interface_of(inbound)
-        behaviour = receiving(view, subject, position, identity_secret)
+        behaviour = receiving(view, subject, position, secrets)
         conf = behaviour.conf
         if behaviour.tells_proxy and (logged := logged_as(view, dataplane.name)) is not None:
             conf = conf.put(logged)

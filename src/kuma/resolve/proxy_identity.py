@@ -1,27 +1,36 @@
 """The certificate of one proxy as its plan sees it: by which secrets, and under which SPIFFE ID."""
 
 from kuma.kit.derived import derived
-from kuma.plan import names
 from kuma.plan.origin import Origin
-from kuma.plan.proxy import Diagnostic, Identity
+from kuma.plan.proxy import Agent, Diagnostic, Identity
+from kuma.plan.tls import Secrets
 from kuma.resolve.endpoints import enabled_backend
-from kuma.resolve.trust import ca_secret
+from kuma.resolve.secrets import mesh_secrets, secrets_of
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import NoSpiffeId, identity_of, spiffe_id
+from kuma.resolve.workload_identity import Known, NoSpiffeId, identity_of, spiffe_id
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 
 
 def identity(view: MeshView, name: str) -> Identity | None:
     """Of its MeshIdentity, else by the authority of the mesh; None: it needs no certificate."""
-    dataplane, mesh = view.dataplane(name), view.mesh_name
+    dataplane = view.dataplane(name)
     if dataplane is None:
         return None
-    if known := identity_of(view, dataplane.labels):
-        return Identity(known.kri, ca_secret(view), known.kri)
+    known, secrets = identity_of(view, dataplane.labels), secrets_of(view, dataplane.labels)
+    if known is not None and secrets is not None:
+        return Identity(secrets.identity, secrets.ca, known.kri, _agent(view, name, known, secrets))
     backend = enabled_backend(view)
     if backend is None:
         return None
-    return Identity(names.identity_secret(mesh), ca_secret(view), backend.name)
+    secrets = mesh_secrets(view)
+    return Identity(secrets.identity, secrets.ca, backend.name)
+
+
+def _agent(view: MeshView, name: str, known: Known, secrets: Secrets) -> Agent | None:
+    if known.agent_timeout is None:
+        return None
+    socket = view.machine(name).spire_socket or view.spire_socket
+    return Agent(secrets.agent, socket, known.agent_timeout)
 
 
 @derived

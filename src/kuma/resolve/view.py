@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from kuma.config.runtime import SPIRE_SOCKET
 from kuma.kit.value import value
 from kuma.plan.machine import Machine
 from kuma.plan.secret import SecretBytes
@@ -85,6 +86,10 @@ class MeshView(Protocol):
     @property
     def reaches_permitted_only(self) -> bool:
         """Whether proxies have outbounds only to services that let them call."""
+
+    @property
+    def spire_socket(self) -> str:
+        """Where the SPIRE agent is on machines that have not said it."""
 
     def mesh(self) -> Resource[MeshSpec] | None: ...
 
@@ -209,10 +214,12 @@ class PlainMeshView:
         files: Mapping[str, bytes] | None = None,
         service_vip_port: int = SERVICE_VIP_PORT,
         reaches_permitted_only: bool = False,
+        spire_socket: str = SPIRE_SOCKET,
         machine: Machine | None = None,
     ) -> None:
         self.service_vip_port = service_vip_port
         self.reaches_permitted_only = reaches_permitted_only
+        self.spire_socket = spire_socket
         self.mesh_name = mesh
         self.zone = zone
         self.placements = placements

@@ -7,6 +7,7 @@ Source: Kuma, docs/madr 073; reference 8.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from kuma.kit.derived import derived
 from kuma.kit.go_template import BadTemplate, Template, parse_template
@@ -15,6 +16,7 @@ from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentitySpec, MeshIdentityStatus
+from kuma.resources.kinds.mesh_identity.model import Spire
 from kuma.resources.kri import kri_of
 from kuma.resources.match import find_spiffe_id_error
 from kuma.resources.resource import AnyResource
@@ -22,6 +24,8 @@ from kuma.resources.resource import AnyResource
 DEFAULT_TRUST_DOMAIN = "{{ .Mesh }}.{{ .Zone }}.mesh.local"
 DEFAULT_PATH = "/workload/{{ .Workload }}"
 DEFAULT_KUBERNETES_PATH = "/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}"
+
+AGENT_TIMEOUT = timedelta(seconds=1)
 
 LINGERING = "MeshIdentity that was"
 """In the place of a kind: MeshIdentities as they were until a moment ago."""
@@ -40,7 +44,8 @@ class NoSpiffeId(Exception):
 @value
 class Known:
     """A MeshIdentity as proxies see it. `labels` are those of its selector. `is_ready`: proxies have
-    it; `is_announced`: proxies may meet it."""
+    it; `is_announced`: proxies may meet it. `agent_timeout`: how long a proxy waits for the SPIRE agent
+    that hands out its certificate; None: the control plane does."""
 
     name: str
     kri: str
@@ -49,6 +54,11 @@ class Known:
     path: str
     is_ready: bool
     is_announced: bool
+    agent_timeout: timedelta | None = None
+
+    @property
+    def is_by_agent(self) -> bool:
+        return self.agent_timeout is not None
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         return all(labels.get(key) == text for key, text in self.labels)
@@ -81,7 +91,12 @@ def _known(resource: AnyResource, zone: str) -> Known | None:
         path=(spec.spiffe_id.path if spec.spiffe_id is not None else None) or "",
         is_ready=known.is_ready and spec.provider is not None,
         is_announced=known.is_announced,
+        agent_timeout=None if spec.spire is None else _timeout(spec.spire),
     )
+
+
+def _timeout(spire: Spire) -> timedelta:
+    return (spire.agent.timeout if spire.agent is not None else None) or AGENT_TIMEOUT
 
 
 def trust_domain_of(resource: AnyResource, zone: str) -> str:
@@ -163,7 +178,7 @@ def _lingering(view: MeshView) -> tuple[Known, ...]:
 
 
 @derived
-def _asked_labels(view: MeshView) -> frozenset[str]:
+def _deciding_labels(view: MeshView) -> frozenset[str]:
     """Labels that decide who a proxy is."""
     found: set[str] = set()
     for known in (*identities(view), *_lingering(view)):
@@ -184,20 +199,15 @@ def _template(text: str) -> Template:
         return Template(())
 
 
-def _asked(view: MeshView, labels: Mapping[str, str]) -> Tags:
-    wanted = _asked_labels(view)
+def asked_labels(view: MeshView, labels: Mapping[str, str]) -> Tags:
+    """Of these labels, those that decide who a proxy is."""
+    wanted = _deciding_labels(view)
     return as_tags({key: text for key, text in labels.items() if key in wanted})
 
 
 def identity_of(view: MeshView, labels: Mapping[str, str]) -> Known | None:
     """The MeshIdentity that a proxy with these labels has; None: it has none, or none yet."""
-    return _identity(view, _asked(view, labels)) if identities(view) else None
-
-
-def secret_of_identity(view: MeshView, labels: Mapping[str, str]) -> str:
-    """The secret with the certificate by that MeshIdentity; empty: it has none."""
-    known = identity_of(view, labels)
-    return "" if known is None else known.kri
+    return _identity(view, asked_labels(view, labels)) if identities(view) else None
 
 
 @derived
@@ -209,7 +219,7 @@ def possible_ids(view: MeshView, labels: Mapping[str, str]) -> tuple[str, ...]:
     """Every SPIFFE ID that a proxy with these labels has, may get soon or had just now, sorted."""
     if not identities(view) and not _lingering(view):
         return ()
-    return _possible_ids(view, _asked(view, labels))
+    return _possible_ids(view, asked_labels(view, labels))
 
 
 @derived

@@ -434,6 +434,7 @@ class ControlPlane:
                 placements=self._failures.placements,
                 service_vip_port=self.settings.dns_server.service_vip_port,
                 reaches_permitted_only=self.settings.experimental.auto_reachable_services,
+                spire_socket=self.settings.runtime.universal.spire.socket_path,
             )
             self._views[mesh] = view
         return view

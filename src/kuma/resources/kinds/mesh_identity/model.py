@@ -86,12 +86,12 @@ class Bundled(SpecModel):
 
 class SpireAgent(SpecModel):
     timeout: Duration | None = None
-    """How long to wait for the agent."""
+    """How long a proxy waits for a connection to the agent. Left out: 1s."""
 
 
 class Spire(SpecModel):
     agent: SpireAgent | None = None
-    """The SPIRE agent beside the proxy."""
+    """The SPIRE agent on the machine of the proxy."""
 
 
 class Extension(SpecModel):
@@ -103,7 +103,7 @@ class Extension(SpecModel):
 
 class Provider(SpecModel):
     type: ProviderType
-    """Who issues the certificates; this version has Bundled."""
+    """Who issues the certificates; this version has Bundled and Spire."""
     bundled: Bundled | None = None
     """With type Bundled: the control plane issues them."""
     spire: Spire | None = None
@@ -124,6 +124,10 @@ class MeshIdentitySpec(SpecModel):
     @property
     def bundled(self) -> Bundled | None:
         return self.provider.bundled if self.provider is not None else None
+
+    @property
+    def spire(self) -> Spire | None:
+        return self.provider.spire if self.provider is not None else None
 
 
 class MeshIdentityStatus(ConditionsStatus):

@@ -10,6 +10,7 @@ from kuma.resources.kinds.mesh_identity.model import (
     MeshIdentitySpec,
     Provider,
     ProviderType,
+    Spire,
 )
 from kuma.resources.kinds.secure_data_source import validate_source
 from kuma.resources.resource import Resource
@@ -47,18 +48,26 @@ def _templates(spec: MeshIdentitySpec) -> Iterator[Violation]:
 
 
 def _provider(provider: Provider) -> Iterator[Violation]:
-    if provider.type is not ProviderType.BUNDLED:
-        yield Violation(
-            "type", f"{provider.type} is not supported by this version, only Bundled is"
-        )
+    if provider.type is ProviderType.EXTENSION:
+        yield Violation("type", f"{provider.type} is not supported, only Bundled and Spire are")
         return
-    for name in ("spire", "extension"):
-        if getattr(provider, name) is not None:
-            yield Violation(name, "must not be defined with type Bundled")
-    if provider.bundled is None:
-        yield Violation("bundled", "configuration needs to be defined")
-        return
-    yield from at("bundled", _bundled(provider.bundled))
+    wanted = provider.type.lower()
+    for name in ("bundled", "spire", "extension"):
+        if name != wanted and getattr(provider, name) is not None:
+            yield Violation(name, f"must not be defined with type {provider.type}")
+    if getattr(provider, wanted) is None:
+        yield Violation(wanted, "configuration needs to be defined")
+    if provider.type is ProviderType.SPIRE and provider.spire is not None:
+        yield from at("spire", _spire(provider.spire))
+    if provider.type is ProviderType.BUNDLED and provider.bundled is not None:
+        yield from at("bundled", _bundled(provider.bundled))
+
+
+def _spire(spire: Spire) -> Iterator[Violation]:
+    timeout = spire.agent.timeout if spire.agent is not None else None
+    if timeout is not None and timeout <= timedelta(0):
+        # Differs from Kuma: zero is accepted there, and refused by the proxies.
+        yield Violation("agent.timeout", "must be greater than 0")
 
 
 def _bundled(bundled: Bundled) -> Iterator[Violation]:
