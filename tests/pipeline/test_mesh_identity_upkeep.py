@@ -148,6 +148,23 @@ async def test_without_a_provider_only_the_ids_are_known(upkeep: Upkeep) -> None
     assert upkeep.secrets() == set()
 
 
+async def test_a_spire_agent_needs_no_authority(upkeep: Upkeep) -> None:
+    made = an_identity(None)
+    spec = {**made.spec.to_json(), "provider": {"type": "Spire", "spire": {}}}
+    await upkeep.put(a_resource(MESH_IDENTITY, "identity", spec))
+
+    await upkeep.until_ready("Preparing")
+    await upkeep.wait()
+    found = await upkeep.until_ready("Ready")
+
+    assert {each: status for each, (status, *_) in found.items()} == {
+        "Provider": "True",
+        "Ready": "True",
+    }
+    assert upkeep.secrets() == set()
+    assert upkeep.trust() is None
+
+
 async def test_another_authority_is_trusted_beside_the_old_one(upkeep: Upkeep) -> None:
     await upkeep.put(an_identity())
     await upkeep.until_ready("Preparing")

@@ -35,6 +35,9 @@ def with_key(source: Mapping[str, Any]) -> dict[str, Any]:
         with_key({"type": "File", "file": {"path": "/etc/ca.key"}}),
         with_key({"type": "EnvVar", "envVar": {"name": "CA_KEY"}}),
         with_key({"type": "InsecureInline", "insecureInline": {"value": "x"}}),
+        {"provider": {"type": "Spire", "spire": {}}},
+        {"provider": {"type": "Spire", "spire": {"agent": {}}}},
+        {"provider": {"type": "Spire", "spire": {"agent": {"timeout": "500ms"}}}},
     ],
 )
 def test_a_valid_identity_is_accepted(spec: Mapping[str, Any]) -> None:
@@ -42,7 +45,6 @@ def test_a_valid_identity_is_accepted(spec: Mapping[str, Any]) -> None:
 
 
 KEY = "spec.provider.bundled.ca.privateKey"
-ONLY_BUNDLED = "is not supported by this version, only Bundled is"
 
 
 @pytest.mark.parametrize(
@@ -73,12 +75,24 @@ ONLY_BUNDLED = "is not supported by this version, only Bundled is"
             ],
         ),
         (
-            {"provider": {"type": "Spire", "spire": {"agent": {"timeout": "1s"}}}},
-            [("spec.provider.type", f"Spire {ONLY_BUNDLED}")],
+            {"provider": {"type": "Spire"}},
+            [("spec.provider.spire", "configuration needs to be defined")],
+        ),
+        (
+            {"provider": {"type": "Spire", "spire": {"agent": {"timeout": "-1s"}}}},
+            [("spec.provider.spire.agent.timeout", "must be greater than 0")],
+        ),
+        (
+            {"provider": {"type": "Spire", "spire": {"agent": {"timeout": "0s"}}}},
+            [("spec.provider.spire.agent.timeout", "must be greater than 0")],
+        ),
+        (
+            {"provider": {"type": "Spire", "spire": {}, "bundled": {}}},
+            [("spec.provider.bundled", "must not be defined with type Spire")],
         ),
         (
             {"provider": {"type": "Extension", "extension": {"name": "vault", "config": {}}}},
-            [("spec.provider.type", f"Extension {ONLY_BUNDLED}")],
+            [("spec.provider.type", "Extension is not supported, only Bundled and Spire are")],
         ),
         (
             {"provider": {"type": "Bundled"}},
