@@ -5,7 +5,7 @@ proxy: the Dataplane that is asked about
 features: [those that it advertised]        (optional)
 zone: that of the control plane             (optional)
 tlsReady: [services]                        (optional; all, if it is not there)
-machine: {logPipe, hostIp, workDir, metricsCert, metricsKey, spireSocket}                  (optional; what the proxy said of its machine)
+machine: {logPipe, hostIp, workDir, metricsCert, metricsKey, spireSocket, otel}     (optional; what the proxy said of its machine)
 resources: [documents, as REST takes them]
 """
 
@@ -23,6 +23,7 @@ from kuma.envoy.print import as_json
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.plan.machine import LOCAL, Machine
+from kuma.plan.otel_env import parse_otel_env
 from kuma.plan.print import as_plain
 from kuma.plan.proxy import Eds, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
@@ -124,8 +125,10 @@ class Case:
             yield from (Made(Purpose.DIRECT_ACCESS, each) for each in found)
 
 
-def _machine(**said: str) -> Machine:
+def _machine(**said: Any) -> Machine:
     named = {to_snake(name): text for name, text in said.items()}
+    if "otel" in named:
+        named["otel"] = parse_otel_env(named["otel"])
     return Machine(**{"host_ip": LOCAL, "system_ca_path": SYSTEM_CA, **named})
 
 

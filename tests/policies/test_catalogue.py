@@ -22,6 +22,9 @@ ROLES = {
     "shape",
     "deprecations",
     "told",
+    "serve",
+    "push",
+    "write",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kuma.plan.collector import Collector
+from kuma.plan.signal import Signal
 from kuma.resolve.collectors import find_collector
 from kuma.resources.backend_resource_ref import BackendResourceKind, BackendResourceRef
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
@@ -85,4 +86,4 @@ def test_the_oldest_that_has_all_labels_is_meant(
 def test_the_url_of_otlp_over_http(spec: dict[str, Any], url: str) -> None:
     found = collector(protocol="http", **spec)
     assert found is not None
-    assert found.url("v1/logs", local="10.0.0.7") == url
+    assert found.url(Signal.LOGS, local="10.0.0.7") == url

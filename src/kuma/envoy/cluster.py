@@ -122,6 +122,11 @@ def build_collector(name: str, collector: Collector, machine: Machine) -> Cluste
     return finish(Upstream(made, _copy(_HTTP1 if collector.is_http else _HTTP2)))
 
 
+def build_piped(name: str, socket: str) -> Cluster:
+    """kuma-dp, which sends on what Envoy reports."""
+    return speaking_http2(build_local_cluster(name, pipe_address(socket)))
+
+
 def build_destination(destination: Destination, *, system_ca_path: str = "") -> Upstream:
     """The cluster of a destination, under its name.
 

@@ -13,10 +13,12 @@ from envoy.config.route.v3.route_components_pb2 import Route
 
 from kuma.envoy import admin as admin_interface
 from kuma.envoy import cluster, listener, passthrough, secret
+from kuma.envoy.dynamic_config import build_dynamic_config
 from kuma.envoy.endpoint import build_assignment
-from kuma.envoy.finished import Finished, Made
+from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.message import as_resource
+from kuma.envoy.otel_pipe import told_of
 from kuma.envoy.route import (
     build_client_tags,
     build_inbound_routes,
@@ -25,8 +27,11 @@ from kuma.envoy.route import (
 )
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
+from kuma.envoy.told import Told
 from kuma.kit.slots import Slots
+from kuma.plan.collector import Collectors
 from kuma.plan.endpoint import EndpointSet
+from kuma.plan.piped import Piped
 from kuma.plan.proxy import (
     Admin,
     Agent,
@@ -151,7 +156,7 @@ class Renderer:
 
     def added(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
         """What `conf` asks for beside the parts of the plan. Under a name in use it replaces."""
-        found = Finished(())
+        found = Finished(tuple(self._told(conf)))
         for shaper in self._shapers:
             before = self._finish_with(shaper, found.made, conf)
             with naming(shaper):
@@ -159,6 +164,17 @@ class Renderer:
             problems = (*found.problems, *before.problems, *more.problems)
             found = Finished((*before.made, *more.made), problems)
         return found
+
+    def _told(self, conf: Slots) -> Iterator[Made]:
+        told: list[Told] = []
+        self._shape(lambda shaper: told.extend(shaper.told(conf)))
+        if (piped := conf.get(Piped)) is not None:
+            known = conf.get(Collectors) or Collectors()
+            told.append(told_of(piped, is_unified=known.is_unified))
+        made = build_dynamic_config(told)
+        if made is not None:
+            resource = as_resource(TypeUrl.LISTENER, made.name, made)
+            yield Made(Purpose.DYNAMIC_CONFIG, resource)
 
     def _finish(self, made: tuple[Made, ...], conf: Slots) -> Finished:
         found = Finished(made)

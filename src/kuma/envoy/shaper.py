@@ -24,6 +24,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 
 from kuma.envoy.finished import Finished, Made
 from kuma.envoy.internal import DEFAULT, InternalRanges
+from kuma.envoy.told import Told
 from kuma.kit.slots import Slots
 from kuma.plan.proxy import Destination, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRoute
@@ -121,3 +122,7 @@ class Shaper:
         """Resources beside those that the plan asks for. Under a name in use they replace.
         `system_ca_path` is that of the CAs of the proxy's machine."""
         return Finished(())
+
+    def told(self, conf: Slots) -> Iterable[Told]:
+        """What the proxy's kuma-dp is to know."""
+        return ()

@@ -37,6 +37,7 @@ from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
 from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet
+from kuma.plan.piped import Piped
 from kuma.plan.proxy import (
     Admin,
     Agent,
@@ -52,7 +53,7 @@ from kuma.plan.proxy import (
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import Sender, conf_of, own_conf, received_by, sender_of
+from kuma.resolve.proxy import Sender, conf_of, own_conf, piped_of, received_by, sender_of
 from kuma.resolve.proxy_identity import identity
 from kuma.resolve.view import MeshView
 
@@ -65,11 +66,13 @@ SHARED = (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE)
 @value
 class Outcome:
     """`wanted`: the certificate that the proxy should have, None if it needs none. `not_before`: the
-    time from which all trust the authority that signs it; None: they do."""
+    time from which all trust the authority that signs it; None: they do. `piped`: what its kuma-dp
+    sends on to collectors."""
 
     snapshot: Snapshot
     wanted: Wanted | None
     not_before: datetime | None = None
+    piped: Piped | None = None
 
 
 class Compiler:
@@ -104,7 +107,8 @@ class Compiler:
             )
             snapshot = _over(own, shared)
         wanted = wanted_certificate(view, key.name)
-        return Outcome(snapshot, wanted, trusted_from(view, key.name))
+        piped = piped_of(view, key.name, traits.features, traits.redirection)
+        return Outcome(snapshot, wanted, trusted_from(view, key.name), piped)
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
         """Makes anew, part by part, what a proxy shares with others and what is out of date: work that
@@ -135,7 +139,7 @@ class Compiler:
     def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
         """What policies on Envoy's resources ask for and could not be done."""
         sender = sender_of(view, name, traits.features, traits.redirection)
-        conf = own_conf(view, name, traits.features)
+        conf = own_conf(view, name, traits.features, traits.redirection)
         if sender is None or not conf.items:
             return ()
         ca_path = traits.system_ca_path
@@ -162,7 +166,7 @@ class Compiler:
         self, view: MeshView, made: Iterable[Made], name: str, traits: Traits
     ) -> Iterator[EnvoyResource]:
         """What is added by policies is the proxy's own, so that it comes over what is shared."""
-        own = own_conf(view, name, traits.features)
+        own = own_conf(view, name, traits.features, traits.redirection)
         if not own.items:
             return (each.resource for each in made)
         added = (each.resource for each in self._added(view, own, traits.system_ca_path).made)

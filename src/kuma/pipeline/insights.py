@@ -24,7 +24,9 @@ from kuma.identity.issuer import Workload
 from kuma.kit.clock import Clock
 from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.otel_insight import otel_insight
 from kuma.pipeline.subscription import Subscription
+from kuma.plan.piped import Piped
 from kuma.resources.errors import ResourceError, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.dataplane_insight import (
@@ -63,6 +65,8 @@ class _Tracked:
     pending: Issued | None = None
     """Issued, but not acknowledged by the proxy."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    piped: Piped | None = None
+    """What its kuma-dp was told to send on; None: nothing."""
 
 
 class Tracker:
@@ -146,6 +150,13 @@ class Tracker:
         )
         self._mark(key, urgent=True)
 
+    def piped(self, key: ProxyKey, piped: Piped | None) -> None:
+        """What the proxy's kuma-dp is told to send on to collectors."""
+        tracked = self._tracked.get(key)
+        if tracked is not None and tracked.piped != piped:
+            tracked.piped = piped
+            self._mark(key, urgent=True)
+
     def _supported(self, mesh: str, wanted: Wanted) -> tuple[str, ...]:
         """With a MeshIdentity these are the MeshTrusts of the mesh."""
         if isinstance(wanted.subject, Workload):
@@ -228,6 +239,8 @@ class Tracker:
             changed["mtls"] = None if tracked.mtls is WITHOUT else tracked.mtls
         if tracked.metadata:
             changed["metadata"] = tracked.metadata
+        if key in self._tracked:
+            changed["open_telemetry"] = otel_insight(tracked.piped)
         return before.model_copy(update=changed)
 
     def _settle(self, key: ProxyKey) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from kuma.kit.value import value
 from kuma.pipeline.fanout import ProxyKey
-from kuma.plan.machine import LOCAL, LOG_PIPE, Machine, log_pipe
+from kuma.plan.machine import LOCAL, LOG_PIPE, OTEL_PIPE, Machine, log_pipe
+from kuma.plan.otel_env import OtelEnv, parse_otel_env
 from kuma.resolve.redirection import Redirection
 from kuma.resources.kinds.rules import is_ip
 
@@ -29,6 +30,7 @@ class Traits:
     metrics_cert: str = ""
     metrics_key: str = ""
     spire_socket: str = ""
+    otel: OtelEnv | None = None
 
     def machine(self, key: ProxyKey) -> Machine:
         takes_logs = self.work_dir and LOG_PIPE in self.features
@@ -40,6 +42,7 @@ class Traits:
             metrics_cert=self.metrics_cert,
             metrics_key=self.metrics_key,
             spire_socket=self.spire_socket,
+            otel=self.otel if self.work_dir else None,
         )
 
 
@@ -50,6 +53,7 @@ def traits_input(key: ProxyKey) -> tuple[str, ProxyKey]:
 
 def traits_of(metadata: Mapping[str, Any]) -> Traits:
     features = metadata.get("features")
+    has_pipe = isinstance(features, list | tuple) and OTEL_PIPE in features
     return Traits(
         admin_port=_port(metadata, "dataplane.admin.port"),
         admin_address=_text(metadata, "dataplane.admin.address"),
@@ -62,6 +66,7 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         metrics_cert=_text(metadata, "metricsCertPath"),
         metrics_key=_text(metadata, "metricsKeyPath"),
         spire_socket=_text(metadata, "spireAgent.socketPath"),
+        otel=parse_otel_env(metadata.get("otelEnvInventory")) if has_pipe else None,
         features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
         redirection=_redirection(metadata, features),
     )

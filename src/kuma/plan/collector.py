@@ -1,16 +1,19 @@
 """Where what a proxy reports goes, when a policy names a MeshOpenTelemetryBackend."""
 
-from kuma.kit.value import value
-from kuma.resources.backend_resource_ref import BackendResourceRef
+from datetime import timedelta
+from typing import ClassVar
 
-TRACES, METRICS, LOGS = "v1/traces", "v1/metrics", "v1/logs"
-"""The ends of the paths of OTLP over HTTP. Source: https://opentelemetry.io/docs/specs/otlp/"""
+from kuma.kit.value import value
+from kuma.plan.signal import Signal
+from kuma.resources.backend_resource_ref import BackendResourceRef
+from kuma.resources.kinds.mesh_open_telemetry_backend import EnvPolicy
 
 
 @value
 class Collector:
     """`name` is that of its resource; `host` empty: the machine of the proxy. `is_http`: OTLP over
-    HTTP below `path`, with TLS if `is_secure`; else over gRPC."""
+    HTTP below `path`, with TLS if `is_secure`; else over gRPC. `env`: how far the environment of
+    kuma-dp counts; None: as if nothing was said of it."""
 
     name: str
     host: str
@@ -18,13 +21,23 @@ class Collector:
     is_http: bool = False
     is_secure: bool = False
     path: str = ""
+    env: EnvPolicy | None = None
 
-    def url(self, signal: str, *, local: str = "127.0.0.1") -> str:
+    @property
+    def label(self) -> str:
+        """Its name, or else its address."""
+        return self.name or f"{self.host}:{self.port}"
+
+    @property
+    def terms(self) -> EnvPolicy:
+        return self.env or EnvPolicy()
+
+    def url(self, signal: Signal, *, local: str = "127.0.0.1") -> str:
         """For OTLP over HTTP. `local` is the machine of the proxy."""
         host = self.host or local
         authority = f"[{host}]" if ":" in host else host
         scheme = "https" if self.is_secure else "http"
-        return f"{scheme}://{authority}:{self.port}{self.path.rstrip('/')}/{signal}"
+        return f"{scheme}://{authority}:{self.port}{self.path.rstrip('/')}/{signal.path}"
 
 
 @value
@@ -40,11 +53,16 @@ class Collectors:
 
 
 class NamesCollectors:
-    """Configuration in a slot that names collectors: resolution puts `Collectors` beside it. A base
-    class, since every slot is asked for it."""
+    """Configuration in a slot that names collectors of a signal: resolution puts `Collectors` beside it.
+    A base class, since every slot is asked for it."""
 
     __slots__ = ()
+    signal: ClassVar[Signal]
 
     @property
     def backend_refs(self) -> tuple[BackendResourceRef, ...]:
         raise NotImplementedError
+
+    def every(self, ref: BackendResourceRef) -> timedelta | None:
+        """How often the collector gets it; None: nothing is said of that."""
+        return None

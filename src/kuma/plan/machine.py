@@ -1,10 +1,13 @@
 """What a proxy has said of where it runs, as far as its configuration depends on it."""
 
 from kuma.kit.value import value
+from kuma.plan.otel_env import OtelEnv
 
 LOCAL = "127.0.0.1"
 LOG_PIPE = "feature-tcp-accesslog-via-named-pipe"
 """The proxy's kuma-dp takes access logs that go over TCP."""
+OTEL_PIPE = "feature-otel-via-kuma-dp"
+"""It takes OTLP, and sends it on to collectors."""
 
 
 @value
@@ -13,7 +16,8 @@ class Machine:
     `host_ip`: the machine's own address, where collectors beside the proxy are.
     `system_ca_path`: its CAs. `work_dir`: where kuma-dp and Envoy have the sockets between them; empty: it
     has not said. `metrics_cert`, `metrics_key`: files for those who ask for metrics, if it has any.
-    `spire_socket`: that of the SPIRE agent; empty: where the control plane takes it to be."""
+    `spire_socket`: that of the SPIRE agent; empty: where the control plane takes it to be. `otel`: what
+    the environment of a kuma-dp that takes OTLP has for collectors; None: it takes none."""
 
     log_pipe: str = ""
     host_ip: str = LOCAL
@@ -22,6 +26,7 @@ class Machine:
     metrics_cert: str = ""
     metrics_key: str = ""
     spire_socket: str = ""
+    otel: OtelEnv | None = None
 
 
 def log_pipe(work_dir: str, *, mesh: str, name: str) -> str:
@@ -41,7 +46,7 @@ def dynamic_config_socket(work_dir: str) -> str:
 
 
 def collector_socket(work_dir: str, collector: str) -> str:
-    """Where Envoy takes what goes to a collector."""
+    """Where what goes to a collector is taken: by kuma-dp, or by Envoy if that sends it on."""
     return _socket(work_dir, f"kuma-otel-{collector}")
 
 

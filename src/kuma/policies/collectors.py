@@ -1,18 +1,21 @@
-"""Where spans, records and lines go: the addresses that users write, read.
+"""Where spans, records, metrics and lines go: the addresses and references that users write, read.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986, as far as collectors need it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
+from typing import Protocol
 
 from kuma.kit.value import value
+from kuma.plan.collector import Collector, Collectors
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.kinds.mesh_open_telemetry_backend import DEFAULT_PORT
 from kuma.resources.violation import Violation
 
 HTTP, HTTPS = "http", "https"
+OPEN_TELEMETRY = "OpenTelemetry"
 _IN_URLS = re.compile(r"[/?#]")
 ZIPKIN_PATH = "/api/v2/spans"
 _DEFAULT_PORTS = {HTTP: 80, HTTPS: 443}
@@ -69,6 +72,34 @@ class Address:
     port: int
 
 
+class NamesCollector(Protocol):
+    """It has either of them."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def backend_ref(self) -> BackendResourceRef | None: ...
+
+
+class ReportingBackend(Protocol):
+    """A backend of a policy, of one type or another."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def open_telemetry(self) -> NamesCollector | None: ...
+
+
+def refs_of(backends: Iterable[ReportingBackend]) -> Iterator[tuple[int, BackendResourceRef]]:
+    """The references to collectors, with their positions."""
+    for position, backend in enumerate(backends):
+        found = backend.open_telemetry
+        if backend.type == OPEN_TELEMETRY and found is not None and found.backend_ref is not None:
+            yield position, found.backend_ref
+
+
 def parse_url(text: str) -> Url | None:
     """None: the text is no URL, or a relative one."""
     found = _URL.fullmatch(text)
@@ -98,6 +129,15 @@ def parse_endpoint(text: str) -> Address | None:
         return None
     port = int(found["port"] or DEFAULT_PORT)
     return Address(found["host"].strip("[]"), port) if port in _PORTS else None
+
+
+def find_collector(named: NamesCollector, known: Collectors) -> Collector | None:
+    """None: there is no such resource, or the endpoint cannot be, which validation refuses. Without a
+    name if it is no resource."""
+    if named.backend_ref is not None:
+        return known.find(named.backend_ref)
+    at = parse_endpoint(named.endpoint)
+    return None if at is None else Collector("", at.host, at.port)
 
 
 def has_port(text: str) -> bool:

@@ -43,6 +43,7 @@ def find_collector(view: MeshView, ref: BackendResourceRef) -> Collector | None:
         is_http=is_http,
         is_secure=is_http and port == _HTTPS,
         path=(endpoint.path or "") if is_http else "",
+        env=found.spec.env,
     )
 
 

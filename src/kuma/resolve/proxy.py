@@ -6,6 +6,7 @@ from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan.origin import Origin
+from kuma.plan.piped import Piped
 from kuma.plan.protocol import parse_protocol
 from kuma.plan.proxy import (
     Diagnostic,
@@ -31,6 +32,7 @@ from kuma.resolve.naming import (
     named_passthroughs,
     named_side,
 )
+from kuma.resolve.otel_pipe import names_collectors, parts_of, resolve_piped, wishes_of
 from kuma.resolve.outbounds import (
     Client,
     DeclaredOutbound,
@@ -103,7 +105,7 @@ def resolve_proxy(
         admin=None,
         identity=named_identity(view, identity(view, name), sender.unified),
         passthrough=passthrough(view),
-        conf=own_conf(view, name, features),
+        conf=own_conf(view, name, features, said),
         diagnostics=_distinct(
             (
                 *declared.diagnostics,
@@ -171,8 +173,40 @@ def reporting_rules(view: MeshView, subject: Subject) -> tuple[tuple[str, Rule],
     return tuple((kind, rule) for kind, rule in found if rule is not None)
 
 
-def own_conf(view: MeshView, name: str, features: tuple[str, ...]) -> Slots:
+def own_conf(
+    view: MeshView, name: str, features: tuple[str, ...], said: Redirection | None = None
+) -> Slots:
     """Everything that policies say of the Dataplane `name` as a whole, also what it shares with none."""
+    conf, piped = _own_conf(view, name, features), piped_of(view, name, features, said)
+    return conf if piped is None else conf.put(piped)
+
+
+def piped_of(
+    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
+) -> Piped | None:
+    """What the kuma-dp of the Dataplane `name` sends on; None: nothing, or it does not do that."""
+    subject = subject_of(view, name)
+    if subject is None or not names_collectors(view, subject):
+        return None
+    return _piped(view, name, features, said)
+
+
+@derived
+def _piped(
+    view: MeshView, name: str, features: tuple[str, ...], said: Redirection | None
+) -> Piped | None:
+    machine, sender = view.machine(name), sender_of(view, name, features, said)
+    if machine.otel is None or sender is None:
+        return None
+    received = received_by(view, name, features, said)
+    parts = parts_of(received.inbounds, sender.side(view).outbounds, sender.passed_out)
+    wishes = {
+        wish for conf in (_own_conf(view, name, features), *parts) for wish in wishes_of(conf)
+    }
+    return resolve_piped(wishes, machine.work_dir, machine.otel)
+
+
+def _own_conf(view: MeshView, name: str, features: tuple[str, ...]) -> Slots:
     subject, slots = subject_of(view, name), conf_of(view, name)
     for kind, rule in () if subject is None else reporting_rules(view, subject):
         place = placement_of(view, kind).on_measured

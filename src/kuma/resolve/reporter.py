@@ -23,10 +23,12 @@ def reporter_of(view: MeshView, name: str) -> Reporter:
     zone = labels.get(well_known.ZONE) or view.zone
     workload = labels.get(well_known.WORKLOAD, "")
     namespace = labels.get(well_known.K8S_NAMESPACE, "")
+    machine = view.machine(name)
     return Reporter(
         mesh=view.mesh_name,
         zone=zone,
         service=min(services, default=UNKNOWN_SERVICE),
         workload=str(Kri("wl", view.mesh_name, zone, namespace, workload)) if workload else "",
-        host_ip=view.machine(name).host_ip,
+        host_ip=machine.host_ip,
+        pipes=machine.otel is not None,
     )

@@ -403,6 +403,7 @@ class ControlPlane:
         ]
 
     def _prepare(self, key: ProxyKey, outcome: Outcome) -> bool:
+        self._tracker.piped(key, outcome.piped)
         return self._certificates.ensure(
             key,
             outcome.wanted,

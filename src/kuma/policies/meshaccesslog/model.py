@@ -1,13 +1,15 @@
 """MeshAccessLog as users write it, AccessLogConf, what is left after merging, and InboundLogs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from kuma.kit.value import value
 from kuma.plan.collector import NamesCollectors
+from kuma.plan.signal import Signal
+from kuma.policies.collectors import refs_of
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.match import Match
 from kuma.resources.spec import AnyJson, SpecModel
@@ -91,6 +93,7 @@ class Backend(SpecModel):
 
 
 class AccessLogConf(SpecModel, NamesCollectors):
+    signal: ClassVar[Signal] = Signal.LOGS
     backends: tuple[Backend, ...] | None = None
     """Where entries go, all of them; none: nothing is logged."""
 
@@ -145,6 +148,7 @@ class InboundLog:
 class InboundLogs(NamesCollectors):
     """Each logs for itself."""
 
+    signal: ClassVar[Signal] = Signal.LOGS
     logs: tuple[InboundLog, ...]
 
     @property
@@ -168,11 +172,3 @@ def confs_of(spec: MeshAccessLogSpec) -> Iterator[tuple[str, AccessLogConf]]:
     for name, found in entries.items():
         for at, entry in enumerate(found or ()):
             yield f"{name}[{at}]", entry.default
-
-
-def refs_of(backends: Iterable[Backend]) -> Iterator[tuple[int, BackendResourceRef]]:
-    """With their positions."""
-    for at, backend in enumerate(backends):
-        found = backend.open_telemetry
-        if backend.type is BackendType.OPEN_TELEMETRY and found and found.backend_ref:
-            yield at, found.backend_ref

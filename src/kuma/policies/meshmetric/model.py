@@ -1,8 +1,8 @@
 """MeshMetric as users write it, and what a proxy is handed of it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import StrictBool, StrictInt
 
@@ -10,6 +10,8 @@ from kuma.kit.value import value
 from kuma.plan.collector import NamesCollectors
 from kuma.plan.measured import Measured
 from kuma.plan.origin import Origin
+from kuma.plan.signal import Signal
+from kuma.policies.collectors import refs_of
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.spec import Duration, SpecModel
 from kuma.resources.target_ref import TargetRef
@@ -150,6 +152,7 @@ class MeshMetricSpec(SpecModel):
 class Metrics(NamesCollectors):
     """What is measured of a proxy. `origin`: the policy that decides last."""
 
+    signal: ClassVar[Signal] = Signal.METRICS
     conf: MetricConf
     measured: Measured
     origin: Origin
@@ -158,6 +161,11 @@ class Metrics(NamesCollectors):
     def backend_refs(self) -> tuple[BackendResourceRef, ...]:
         return tuple(ref for _, ref in refs_of(self.conf.backends or ()))
 
+    def every(self, ref: BackendResourceRef) -> timedelta | None:
+        """That of the first that names the collector."""
+        found = (each.open_telemetry for each in self.conf.backends or ())
+        return next((e.refresh_interval for e in found if e and e.backend_ref == ref), None)
+
 
 def backend_refs(spec: MeshMetricSpec) -> tuple[tuple[str, BackendResourceRef], ...]:
     """With their paths."""
@@ -165,11 +173,3 @@ def backend_refs(spec: MeshMetricSpec) -> tuple[tuple[str, BackendResourceRef], 
         (f"spec.default.backends[{at}].openTelemetry.backendRef", ref)
         for at, ref in refs_of(spec.default.backends or ())
     )
-
-
-def refs_of(backends: tuple[Backend, ...]) -> Iterator[tuple[int, BackendResourceRef]]:
-    """With their positions."""
-    for at, backend in enumerate(backends):
-        found = backend.open_telemetry
-        if backend.type is BackendType.OPEN_TELEMETRY and found and found.backend_ref:
-            yield at, found.backend_ref

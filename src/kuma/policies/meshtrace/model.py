@@ -1,14 +1,15 @@
 """MeshTrace as users write it, and what a proxy is handed of it."""
 
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool
 
 from kuma.kit.value import value
 from kuma.plan.collector import NamesCollectors
 from kuma.plan.reporter import Reporter
+from kuma.plan.signal import Signal
+from kuma.policies.collectors import refs_of
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.spec import IntOrString, Items, SpecModel
 from kuma.resources.target_ref import TargetRef
@@ -116,6 +117,7 @@ class MeshTraceSpec(SpecModel):
 class Trace(NamesCollectors):
     """What a proxy reports, to whom, and under which name. `conf` has one backend."""
 
+    signal: ClassVar[Signal] = Signal.TRACES
     conf: TraceConf
     backend: Backend
     reporter: Reporter
@@ -131,11 +133,3 @@ def backend_refs(spec: MeshTraceSpec) -> tuple[tuple[str, BackendResourceRef], .
         (f"spec.default.backends[{at}].openTelemetry.backendRef", ref)
         for at, ref in refs_of(spec.default.backends or ())
     )
-
-
-def refs_of(backends: tuple[Backend, ...]) -> Iterator[tuple[int, BackendResourceRef]]:
-    """With their positions."""
-    for at, backend in enumerate(backends):
-        found = backend.open_telemetry
-        if backend.type is BackendType.OPEN_TELEMETRY and found and found.backend_ref:
-            yield at, found.backend_ref

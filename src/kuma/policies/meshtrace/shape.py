@@ -11,6 +11,7 @@ https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tr
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.base_pb2 import OUTBOUND, TrafficDirection
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.trace.v3.datadog_pb2 import DatadogConfig
@@ -24,7 +25,7 @@ from envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from kuma.envoy.cluster import build_destination, finish
+from kuma.envoy.cluster import build_destination, build_piped, finish
 from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.listener import CONNECTION_MANAGER, TAGS_METADATA
@@ -34,13 +35,15 @@ from kuma.envoy.snapshot import TypeUrl
 from kuma.kit.slots import Slots
 from kuma.kit.value import value
 from kuma.plan import names
-from kuma.plan.collector import TRACES, Collector, Collectors
+from kuma.plan.collector import Collector, Collectors
 from kuma.plan.endpoint import Endpoint
+from kuma.plan.piped import Piped
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Resolved
 from kuma.plan.reporter import Reporter
+from kuma.plan.signal import Signal
 from kuma.plan.tls import ExternalTls
-from kuma.policies.collectors import HTTPS, parse_endpoint, parse_url
+from kuma.policies.collectors import HTTPS, find_collector, parse_url
 from kuma.policies.meshtrace.model import (
     Backend,
     BackendType,
@@ -78,14 +81,18 @@ class Traced:
     is_unified: bool = False
 
     @property
+    def is_piped(self) -> bool:
+        """Whether kuma-dp takes the spans, which it does over gRPC."""
+        return bool(self.collector and self.collector.name and self.trace.reporter.pipes)
+
+    @property
     def cluster(self) -> str:
         backend, otlp = self.trace.backend, self.collector
         provider = _PROVIDERS[backend.type]
         if not self.is_unified:
             return f"meshtrace:{provider}"
         if otlp is not None:
-            address = otlp.name or f"{otlp.host}:{otlp.port}"
-            return names.unified_collector("meshtrace_otel", address)
+            return names.unified_collector("meshtrace_otel", otlp.label)
         chosen = backend.zipkin if backend.type is BackendType.ZIPKIN else backend.datadog
         return names.unified_collector(
             f"meshtrace_{provider}", "" if chosen is None else chosen.url
@@ -109,12 +116,11 @@ class TraceShaper(Shaper):
 
     def add(self, conf: Slots, *, system_ca_path: str = "") -> Finished:
         traced = _traced(conf)
-        collector = None if traced is None else build_collector(traced)
-        if collector is None:
+        cluster = None if traced is None else _cluster(traced, conf, system_ca_path)
+        if cluster is None:
             return Finished(())
-        upstream = build_destination(collector, system_ca_path=system_ca_path)
-        upstream.cluster.alt_stat_name = names.alternative(collector.name)
-        resource = as_resource(TypeUrl.CLUSTER, collector.name, finish(upstream))
+        cluster.alt_stat_name = names.alternative(cluster.name)
+        resource = as_resource(TypeUrl.CLUSTER, cluster.name, cluster)
         return Finished((Made(Purpose.TRACE, resource),))
 
 
@@ -123,13 +129,19 @@ def _traced(conf: Slots) -> Traced | None:
     trace, known = conf.get(Trace), conf.get(Collectors) or Collectors()
     if trace is None or trace.backend.type is not BackendType.OPEN_TELEMETRY:
         return None if trace is None else Traced(trace, is_unified=known.is_unified)
-    backend = trace.backend.open_telemetry or OpenTelemetryBackend()
-    if backend.backend_ref is not None:
-        found = known.find(backend.backend_ref)
-    else:
-        at = parse_endpoint(backend.endpoint)
-        found = None if at is None else Collector("", at.host, at.port)
+    found = find_collector(trace.backend.open_telemetry or OpenTelemetryBackend(), known)
     return None if found is None else Traced(trace, found, known.is_unified)
+
+
+def _cluster(traced: Traced, conf: Slots, ca_path: str) -> Cluster | None:
+    """None: there is nothing to connect to, which validation refuses."""
+    piped = conf.get(Piped)
+    if traced.is_piped and traced.collector is not None and piped is not None:
+        return build_piped(traced.cluster, piped.socket(traced.collector.name))
+    collector = build_collector(traced)
+    if collector is None:
+        return None
+    return finish(build_destination(collector, system_ca_path=ca_path))
 
 
 def trace_listener(listener: Listener, traced: Traced) -> bool:
@@ -220,9 +232,9 @@ def _provider(traced: Traced, service: str) -> Tracing.Http:
 def _open_telemetry(traced: Traced, cluster: str) -> OpenTelemetryConfig:
     reporter, collector = traced.trace.reporter, traced.collector
     config = OpenTelemetryConfig(service_name=reporter.service)
-    if collector is not None and collector.is_http:
+    if collector is not None and collector.is_http and not traced.is_piped:
         uri = config.http_service.http_uri
-        uri.uri, uri.cluster = collector.url(TRACES, local=reporter.host_ip), cluster
+        uri.uri, uri.cluster = collector.url(Signal.TRACES, local=reporter.host_ip), cluster
         uri.timeout.CopyFrom(_TIMEOUT)
     else:
         config.grpc_service.envoy_grpc.cluster_name = cluster

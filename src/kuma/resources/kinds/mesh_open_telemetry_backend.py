@@ -1,6 +1,6 @@
 """MeshOpenTelemetryBackend: an OpenTelemetry collector, described once for all policies that use it.
 
-Its status is kept by the control plane. Differs from Kuma: variables of kuma-dp do not count.
+Its status is kept by the control plane.
 Source: reference 12; Kuma, MeshOpenTelemetryBackend.
 """
 
@@ -20,9 +20,6 @@ from kuma.resources.violation import Violation
 
 DEFAULT_PORT = 4317
 _IN_URLS = re.compile(r"[?#]")
-_UNREAD = (
-    "must be Disabled: the variables OTEL_EXPORTER_OTLP_* of kuma-dp are not read by this version"
-)
 
 
 class CollectorProtocol(StrEnum):
@@ -54,11 +51,12 @@ class EnvPolicy(SpecModel):
     """Whether variables OTEL_EXPORTER_OTLP_* in the environment of kuma-dp count."""
 
     mode: EnvMode = EnvMode.OPTIONAL
-    """Only Disabled is available: they do not count."""
+    """Disabled: they do not count; Optional: they do where they are there; Required: nothing is sent
+    without them."""
     precedence: EnvPrecedence = EnvPrecedence.ENV_FIRST
-    """Which counts where there are both. Of no effect while they do not count."""
+    """What counts where both say it: EnvFirst, the variable; ExplicitFirst, this resource."""
     allow_signal_overrides: StrictBool | None = None
-    """Whether those of one signal may differ. Of no effect while they do not count."""
+    """Whether those of one signal, such as OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, count. Default: true."""
 
 
 class MeshOpenTelemetryBackendSpec(SpecModel):
@@ -67,7 +65,7 @@ class MeshOpenTelemetryBackendSpec(SpecModel):
     protocol: CollectorProtocol | None = None
     """OTLP over gRPC, or over HTTP; at port 443 that is HTTPS. Left out: grpc."""
     env: EnvPolicy | None = None
-    """Whether the environment of kuma-dp counts. Left out: it does not."""
+    """Whether the environment of kuma-dp counts. Left out: it does where it is there, and goes first."""
 
 
 def find_backend(held: Iterable[AnyResource], ref: BackendResourceRef) -> AnyResource | None:
@@ -87,8 +85,6 @@ def _validate(resource: Resource[MeshOpenTelemetryBackendSpec]) -> tuple[Violati
 def _violations(spec: MeshOpenTelemetryBackendSpec) -> Iterator[Violation]:
     if spec.endpoint is not None:
         yield from _endpoint_violations(spec.endpoint, spec.protocol or CollectorProtocol.GRPC)
-    if spec.env is not None and spec.env.mode is not EnvMode.DISABLED:
-        yield Violation("spec.env.mode", _UNREAD)
 
 
 def _endpoint_violations(
