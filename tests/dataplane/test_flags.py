@@ -13,7 +13,6 @@ from kuma.app.data_plane.flags import (
     Values,
     click_options,
     unknown_variables,
-    unread_variables,
 )
 from kuma.app.data_plane.run_options import build_options
 from kuma.config.data_plane import DataPlaneSettings
@@ -28,7 +27,7 @@ NO_SETTING = {"transparentProxy", "transparentProxyConfig"}
 
 
 def options_of(*arguments: str, **environment: str) -> RunOptions:
-    return build_options(parse(arguments, environment), host_ip="", log=SILENT)
+    return build_options(parse(arguments, environment), {}, log=SILENT)
 
 
 def parse(arguments: Sequence[str], environment: dict[str, str]) -> Values:
@@ -103,7 +102,7 @@ def test_old_names_of_the_work_dir_still_work() -> None:
 
 def test_envoy_logs_as_kuma_dp_does_unless_told() -> None:
     log = Log(level=Level.DEBUG, write=lambda _line: None)
-    inherited = build_options(parse(NAMED, {}), host_ip="", log=log)
+    inherited = build_options(parse(NAMED, {}), {}, log=log)
     assert inherited.envoy.log_level == "debug"
     assert options_of(*NAMED, "--envoy-log-level=trace").envoy.log_level == "trace"
 
@@ -111,7 +110,7 @@ def test_envoy_logs_as_kuma_dp_does_unless_told() -> None:
 def test_what_does_nothing_is_said_once() -> None:
     lines: list[str] = []
     values = parse([*NAMED, "--dns-coredns-port=53"], {})
-    build_options(values, host_ip="", log=Log(write=lines.append))
+    build_options(values, {}, log=Log(write=lines.append))
     assert [line.partition("] ")[2] for line in lines] == [
         'a setting does nothing [kuma-dp] setting=--dns-coredns-port reason="is not available yet: DNS"',
         "DNS is not available yet: goes without (--dns-enabled=false says so) [kuma-dp]",
@@ -153,11 +152,3 @@ def test_help_shows_variables_and_examples() -> None:
     shown = CliRunner().invoke(kuma_dp, ["run", "--help"]).output
     assert "[KUMA_DATAPLANE_NAME]" in shown
     assert "kuma-dp run --mesh=default --name=redis" in shown
-
-
-def test_variables_of_opentelemetry_are_not_read_and_that_is_told() -> None:
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_SERVICE_NAME": "y"}
-    assert unread_variables(environment) == (
-        "OTEL_EXPORTER_OTLP_ENDPOINT: not read; MeshOpenTelemetryBackend says all",
-    )
-    assert unread_variables({}) == ()

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kuma.dataplane.dynamic_config import DynamicConfig
 from kuma.dataplane.http import Unix, exchange
 from kuma.dataplane.log import Level, Log, text_format
-from kuma.dataplane.metrics.dynamic_config import DynamicConfig
 from kuma.dataplane.metrics.export import build_request
 from kuma.dataplane.metrics.exposition import Malformed, merge, parse, parse_labels, write
 from kuma.dataplane.metrics.selection import parse_selection
 from kuma.dataplane.metrics.server import MetricsServer
-from kuma.dataplane.metrics.wanted import parse_wanted
+from kuma.dataplane.metrics.wanted import PATH, parse_wanted
 
 
 def rewritten(text: str, labels: dict[str, str] | None = None, *, is_open: bool = False) -> str:
@@ -177,7 +177,7 @@ def a_log() -> Log:
 
 
 async def test_without_envoys_socket_nothing_is_to_be_measured(tmp_path: Path) -> None:
-    assert await DynamicConfig(tmp_path / "no.sock", a_log()).current() is None
+    assert await DynamicConfig(tmp_path / "no.sock", PATH, parse_wanted, a_log()).current() is None
 
 
 async def test_an_answer_that_cannot_be_read_leaves_what_was_known(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ async def test_an_answer_that_cannot_be_read_leaves_what_was_known(tmp_path: Pat
 
     socket = tmp_path / "s.sock"
     async with await asyncio.start_unix_server(serve, socket):
-        config = DynamicConfig(socket, a_log())
+        config = DynamicConfig(socket, PATH, parse_wanted, a_log())
         first = await config.current()
         assert first is not None
         assert first.labels == {"a": "b"}

@@ -140,11 +140,13 @@ async def test_it_says_who_it_is(tmp_path: Path) -> None:
     assert request["caCert"] == plane.ca_file.read_text()
     assert request["features"] == [
         "feature-tcp-accesslog-via-named-pipe",
+        "feature-otel-via-kuma-dp",
         "feature-delta-grpc",
         "feature-reuse-port",
         "feature-strict-inbound-ports",
     ]
     assert request["operatingSystem"] == "linux"
+    assert request["otelEnv"] == {"pipeEnabled": True}
 
 
 async def test_a_temporary_work_dir_is_removed(tmp_path: Path) -> None:

@@ -13,10 +13,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from tests.support.collectors import Collector, LineSink, a_collector, a_sink
+from tests.support.collectors import (
+    Collector,
+    LineSink,
+    a_collector,
+    a_sink,
+    an_http_collector,
+)
 from tests.support.mesh import HOST, until
 from tests.system.conftest import Mesh
-from tests.system.test_tracing import an_http_collector
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,14 +1,19 @@
 """What MeshMetric promises, seen by Prometheus and by a collector."""
 
 import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -112,7 +117,9 @@ def labels_of(text: str, sample: str) -> dict[str, str]:
 
 
 def names_of(text: str) -> set[str]:
-    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    """Those of kuma-dp itself left out."""
+    found = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    return {name for name in found if not name.startswith(("process_", "kuma_dp_"))}
 
 
 async def test_prometheus_gets_the_metrics_of_envoy_and_of_applications(mesh: Mesh) -> None:
@@ -143,6 +150,26 @@ async def test_prometheus_gets_the_metrics_of_envoy_and_of_applications(mesh: Me
     assert line.endswith(" 5 1700000000500")
     assert "jobs_created" not in text
     assert {"depth", "jobs_total", "shop_seconds"} <= names_of(text)
+
+
+async def test_kuma_dp_tells_of_itself(mesh: Mesh) -> None:
+    [port] = free_ports(1)
+    own = "# TYPE process_open_fds gauge\nprocess_open_fds 7\n"
+    async with an_application(own) as app:
+        conf = {"applications": [{"port": app}], "backends": [prometheus(port)]}
+        async with measured(mesh, conf):
+            text = await scraped(port, lambda text: "handler_call_count" in text)
+    series = [each for family in text_string_to_metric_families(text) for each in family.samples]
+    asked = {
+        each.labels["path"]: each.value
+        for each in series
+        if each.name.startswith("kuma_dp_envoyconfigfetcher_handler_call_count")
+    }
+    assert asked.keys() == {"/meshmetric", "/otel"}
+    assert asked["/meshmetric"] >= 1
+    fds = [each for each in series if each.name == "process_open_fds"]
+    assert [each.value for each in fds if "mesh" in each.labels] == [7]
+    assert [each.value > 7 for each in fds if not each.labels] == [True]
 
 
 async def test_the_basic_profile_has_no_metrics_of_envoys_own_traffic(mesh: Mesh) -> None:
@@ -217,6 +244,56 @@ async def test_with_mutual_tls_only_the_mesh_gets_metrics(mesh: Mesh) -> None:
     async with measured(mesh, {"backends": [backend]}):
         await until(handshakes, bool)
         assert await scrape(port) is None
+
+
+async def a_certificate_of_the_mesh(mesh: Mesh, directory: Path) -> ssl.SSLContext:
+    """One for a Prometheus, signed by the CA of the mesh, which is in its secrets."""
+    path = "/meshes/default/secrets/default.ca-builtin"
+    found = [(await mesh.cp.rest.get(f"{path}-{part}-ca-1")).json() for part in ("cert", "key")]
+    ca_pem, ca_key_pem = (base64.b64decode(each["data"]) for each in found)
+    ca = x509.load_pem_x509_certificate(ca_pem)
+    ca_key = serialization.load_pem_private_key(ca_key_pem, None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    identity = x509.UniformResourceIdentifier("spiffe://default/prometheus")
+    certificate = (
+        x509.CertificateBuilder(ca.subject, x509.Name([]), key.public_key(), 7)
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(minutes=10))
+        .add_extension(x509.SubjectAlternativeName([identity]), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    chain = directory / "prometheus.pem"
+    encoded = serialization.Encoding.PEM
+    form, secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    chain.write_bytes(certificate.public_bytes(encoded) + key.private_bytes(encoded, form, secret))
+    context = ssl.create_default_context(cadata=ca_pem.decode())
+    context.check_hostname = False  # its name is a SPIFFE ID
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.load_cert_chain(chain)
+    return context
+
+
+async def test_with_mutual_tls_whoever_has_a_certificate_of_the_mesh_gets_metrics(
+    mesh: Mesh, tmp_path: Path
+) -> None:
+    [port] = free_ports(1)
+    context = await a_certificate_of_the_mesh(mesh, tmp_path)
+    backend = prometheus(port, tls={"mode": "ActiveMTLSBackend"})
+    async with (
+        measured(mesh, {"backends": [backend]}),
+        httpx.AsyncClient(verify=context) as known,
+        httpx.AsyncClient(verify=False) as stranger,
+    ):
+
+        async def ask(client: httpx.AsyncClient) -> str:
+            try:
+                return (await client.get(f"https://{HOST}:{port}/metrics")).text
+            except httpx.HTTPError:
+                return ""
+
+        await until(lambda: ask(known), lambda text: "envoy_server_live" in text)
+        assert await ask(stranger) == ""
 
 
 async def test_with_a_certificate_of_the_machine_metrics_go_over_tls(

@@ -1,7 +1,5 @@
 """What MeshTrace promises, seen by collectors: spans of both sides, and what they say."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,59 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.collectors import a_collector
+from tests.support.collectors import HttpCollector, a_collector, an_http_collector
 from tests.support.mesh import HOST, until
 from tests.system.conftest import Mesh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 URL = "/meshes/default/meshtraces/under-test"
-
-
-class HttpCollector:
-    """Keeps every report: path and body."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.reports: list[tuple[str, bytes]] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                first, *lines = head.decode().strip().split("\r\n")
-                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-                if headers.get("transfer-encoding") == "chunked":
-                    body = await read_chunks(reader)
-                else:
-                    body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.reports.append((first.split(" ")[1], body))
-                writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}")
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    def zipkin_spans(self) -> list[dict[str, Any]]:
-        return [span for _, body in self.reports for span in json.loads(body)]
-
-
-async def read_chunks(reader: asyncio.StreamReader) -> bytes:
-    body = b""
-    while size := int(await reader.readline(), 16):
-        body += await reader.readexactly(size)
-        await reader.readline()
-    await reader.readline()
-    return body
-
-
-@asynccontextmanager
-async def an_http_collector() -> AsyncIterator[HttpCollector]:
-    collector = HttpCollector()
-    server = await asyncio.start_server(collector.serve, HOST, 0)
-    collector.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield collector
 
 
 @asynccontextmanager

@@ -70,7 +70,6 @@ DATA_PLANE: Mapping[str, str | None] = {
     "dataplaneRuntime.configDir": "is deprecated, use dataplaneRuntime.workDir",
     "dataplaneRuntime.socketDir": "is deprecated, use dataplaneRuntime.workDir",
     "dataplaneRuntime.transparentProxy": "is not available yet: transparent proxying",
-    "dataplaneRuntime.otelPipeEnabled": "is not available yet: OpenTelemetry",
     "dns": "is not available yet: DNS",
     "dns.enabled": None,
     "applicationProbeProxyServer": "is not available yet: probes of applications",

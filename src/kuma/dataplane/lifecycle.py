@@ -1,14 +1,16 @@
 """From a started Envoy to its end: what signals and its death do.
 
-SIGTERM, SIGINT   not ready any more, tell the control plane, fail health checks, wait, stop Envoy:
-                  exit code 0
+SIGTERM, SIGINT   not ready any more, tell the control plane, fail health checks, wait, send the last
+                  metrics, stop Envoy: exit code 0
 a second one      stop Envoy at once
 SIGUSR2           drain inbound listeners and go on; SIGTERM then stops at once
 Envoy dies        EnvoyFailed with its exit code and last error
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 from kuma.dataplane.admin import Admin
 from kuma.dataplane.envoy import Envoy
@@ -32,6 +34,7 @@ class Lifecycle:
         readiness: ReadinessServer,
         signals: Signals,
         farewell: Farewell | None,
+        finish: Callable[[], Coroutine[Any, Any, None]],
         drain_time: timedelta,
         log: Log,
     ) -> None:
@@ -40,6 +43,7 @@ class Lifecycle:
         self._readiness = readiness
         self._signals = signals
         self._farewell = farewell
+        self._finish = finish
         self._drain_time = drain_time
         self._log = log
 
@@ -62,9 +66,10 @@ class Lifecycle:
         self._readiness.terminating()
         if self._signals.drain.is_set():
             self._log.info("told to end, and drained already")
-            return
-        self._log.info("told to end: draining", at_most=format_duration(self._drain_time))
-        await unless(self._signals.end_now, self._drain())
+        else:
+            self._log.info("told to end: draining", at_most=format_duration(self._drain_time))
+            await unless(self._signals.end_now, self._drain())
+        await unless(self._signals.end_now, self._finish())
 
     async def _drain(self) -> None:
         try:

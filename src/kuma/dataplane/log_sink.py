@@ -31,8 +31,10 @@ class Told:
         self._untold = 0
         self._next = 0.0
 
-    def once_more(self, count: int = 1) -> None:
+    def once_more(self, count: int = 1, **about: str) -> None:
+        """`about`: what is new to say of it."""
         self._untold += count
+        self._about = {**self._about, **about}
         now = asyncio.get_running_loop().time()
         if now >= self._next:
             self.tell()

@@ -9,7 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from kuma.plan.machine import LOG_PIPE
+from kuma.dataplane.otel.environment import Environment
+from kuma.plan.machine import LOG_PIPE, OTEL_PIPE
 
 
 class ProxyType(StrEnum):
@@ -70,13 +71,15 @@ class FeatureOptions:
     bind_outbounds: bool = False
     unified_resource_naming: bool = False
     spire: bool = False
+    otel_pipe: bool = True
 
     @property
     def advertised(self) -> tuple[str, ...]:
-        """Names of Kuma's features. Those that need a helper beside Envoy which is not there
-        (OpenTelemetry, DNS) are not claimed."""
+        """Names of Kuma's features. The one that needs a helper beside Envoy which is not there (DNS) is
+        not claimed."""
         named = {
             LOG_PIPE: True,
+            OTEL_PIPE: self.otel_pipe,
             "feature-delta-grpc": self.delta_xds,
             "feature-reuse-port": self.reuse_port,
             "feature-strict-inbound-ports": self.strict_inbound_ports,
@@ -90,7 +93,7 @@ class FeatureOptions:
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """`name` and `mesh` are empty when a definition is given, which has its own. `refresh_interval`: how
-    often Envoy is asked where metrics are to be sent."""
+    often Envoy is asked where collectors are. `otel`: the variables for these."""
 
     name: str = ""
     mesh: str = ""
@@ -110,3 +113,4 @@ class RunOptions:
     system_ca_path: str = ""
     spire_socket_path: str = ""
     host_ip: str = ""
+    otel: Environment = field(default_factory=Environment)

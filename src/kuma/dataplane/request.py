@@ -35,6 +35,7 @@ def build_request(
         },
         "caCert": options.control_plane.ca_cert,
         "dynamicMetadata": {"HOST_IP": options.host_ip} if options.host_ip else {},
+        "otelEnv": options.otel.inventory(has_pipe=options.features.otel_pipe),
         "readinessPort": options.readiness_port,
         "operatingSystem": machine.operating_system(),
         "features": list(options.features.advertised),

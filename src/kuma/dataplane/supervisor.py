@@ -7,11 +7,12 @@ bootstrap, changed for the token --> work dir --> Envoy --> lifecycle.py
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kuma.dataplane import machine
 from kuma.dataplane.access_logs import AccessLogs
 from kuma.dataplane.admin import Admin, find_admin
 from kuma.dataplane.binary import EnvoyVersion, find_envoy, read_version
@@ -25,6 +26,7 @@ from kuma.dataplane.lifecycle import Lifecycle
 from kuma.dataplane.log import Level, Log
 from kuma.dataplane.metrics.measuring import Measuring
 from kuma.dataplane.options import RunOptions
+from kuma.dataplane.otel.pipe import OtelPipe
 from kuma.dataplane.readiness import ReadinessServer
 from kuma.dataplane.request import build_request
 from kuma.dataplane.signals import Signals
@@ -32,7 +34,7 @@ from kuma.dataplane.token import Token, read_token
 from kuma.dataplane.token_renewal import TokenRenewal
 from kuma.dataplane.unless import unless
 from kuma.dataplane.work_dir import WorkDir
-from kuma.plan.machine import log_pipe
+from kuma.plan.machine import LOCAL, log_pipe, source_towards
 
 
 class Supervisor:
@@ -62,20 +64,41 @@ class Supervisor:
                 farewell = self._farewell(client, request, renewal)
                 path = work_dir.write_bootstrap(text)
                 pipe = log_pipe(str(work_dir.path), mesh=request["mesh"], name=request["name"])
-                measuring = self._measuring(work_dir.path, request, reply)
-                async with AccessLogs(Path(pipe), self._log), measuring:
-                    return await self._supervise(binary, path, reply, signals, farewell=farewell)
+                otel = self._otel(work_dir.path)
+                measuring = self._measuring(work_dir.path, request, reply, otel)
+                async with AccessLogs(Path(pipe), self._log), otel, measuring:
+                    return await self._supervise(
+                        binary,
+                        path,
+                        reply,
+                        signals,
+                        farewell=farewell,
+                        finish=measuring.finish,
+                    )
+
+    def _otel(self, work_dir: Path) -> OtelPipe:
+        options = self._options
+        return OtelPipe(
+            work_dir,
+            options.otel,
+            local=options.host_ip or LOCAL,
+            ca_file=options.system_ca_path or machine.find_ca_file(),
+            every=options.refresh_interval,
+            log=self._log,
+        )
 
     def _measuring(
-        self, work_dir: Path, request: Mapping[str, Any], reply: BootstrapReply
+        self, work_dir: Path, request: Mapping[str, Any], reply: BootstrapReply, otel: OtelPipe
     ) -> Measuring:
         return Measuring(
             work_dir,
             mesh=request["mesh"],
             name=request["name"],
             admin=_admin(reply),
-            address=reply.address or "127.0.0.1",
+            address=reply.address or LOCAL,
+            source=_source(request, reply.address),
             every=self._options.refresh_interval,
+            pipe=otel,
             log=self._log,
         )
 
@@ -126,6 +149,7 @@ class Supervisor:
         signals: Signals,
         *,
         farewell: Farewell | None,
+        finish: Callable[[], Coroutine[Any, Any, None]],
     ) -> int:
         admin = Admin(_admin(reply))
         async with self._readiness(admin, reply) as readiness:
@@ -138,6 +162,7 @@ class Supervisor:
                 readiness=readiness,
                 signals=signals,
                 farewell=farewell,
+                finish=finish,
                 drain_time=self._options.envoy.drain_time,
                 log=self._log,
             )
@@ -159,6 +184,14 @@ class Supervisor:
             yield server
         finally:
             server.close()
+
+
+def _source(request: Mapping[str, Any], address: str) -> str:
+    """From where the application is called, so that its machine does not redirect the call to Envoy:
+    an address that the redirection knows. Empty: nothing is redirected."""
+    networking = json.loads(request.get("dataplaneResource") or "{}").get("networking")
+    is_redirected = isinstance(networking, dict) and networking.get("transparentProxying")
+    return source_towards(address or LOCAL) if is_redirected else ""
 
 
 def _admin(reply: BootstrapReply) -> Endpoint:

@@ -29,6 +29,14 @@ class Machine:
     otel: OtelEnv | None = None
 
 
+def source_towards(address: str) -> str:
+    """From where the proxy calls its workload: where that is not at the loopback address, from one that
+    the redirection knows, so that the connection is not redirected to the proxy again."""
+    if address in {"127.0.0.1", "::1"}:
+        return ""
+    return "::6" if ":" in address else "127.0.0.6"
+
+
 def log_pipe(work_dir: str, *, mesh: str, name: str) -> str:
     """Where kuma-dp takes access logs. Source: Kuma, which cuts the names of all its sockets so that
     they fit in sockaddr_un."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
+from kuma.plan.machine import source_towards
 from kuma.plan.origin import Origin
 from kuma.plan.piped import Piped
 from kuma.plan.protocol import parse_protocol
@@ -47,7 +48,6 @@ from kuma.resolve.redirection import (
     BIND_OUTBOUNDS,
     Redirection,
     redirection_of,
-    source_towards,
 )
 from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import named_policies, placement_of, proxy_rule

@@ -47,11 +47,3 @@ def _declared(spec: DataplaneSpec) -> Redirection | None:
         outbound_port=declared.redirect_port_outbound,
         has_ipv6=declared.ip_family_mode is not IpFamilyMode.IPV4,
     )
-
-
-def source_towards(address: str) -> str:
-    """From where the proxy calls its workload: where that is not at the loopback address, from one that
-    the redirection knows, so that the connection is not redirected to the proxy again."""
-    if address in {"127.0.0.1", "::1"}:
-        return ""
-    return "::6" if is_ipv6(address) else "127.0.0.6"

@@ -135,12 +135,6 @@ def _parse(flag: Flag, text: str) -> Any:
         raise click.UsageError(f"{flag.variable}: {error.message}") from error
 
 
-def unread_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """A warning about variables that count with Kuma, for each MeshOpenTelemetryBackend."""
-    found = sorted(name for name in environment if name.startswith("OTEL_EXPORTER_OTLP_"))
-    return (f"{', '.join(found)}: not read; MeshOpenTelemetryBackend says all",) if found else ()
-
-
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     """A warning for each KUMA_ variable that nobody reads. Only a doubt loads the settings."""
     known = {flag.variable for flag in FLAGS} | {"KUMA_LOG_FORMAT"}

@@ -16,7 +16,6 @@ from kuma.app.data_plane.flags import (
     Values,
     click_options,
     unknown_variables,
-    unread_variables,
 )
 from kuma.app.data_plane.log_options import log_of, log_options
 from kuma.dataplane.errors import DataPlaneError
@@ -81,10 +80,10 @@ def _run(context: click.Context, /, **given: Any) -> int:
 
     log = log_of(context)
     values = Values(given, os.environ)
-    for warning in (*unknown_variables(os.environ), *unread_variables(os.environ)):
+    for warning in unknown_variables(os.environ):
         log.warning(warning)
     try:
-        options = build_options(values, host_ip=os.environ.get("HOST_IP", ""), log=log)
+        options = build_options(values, os.environ, log=log)
         return asyncio.run(Supervisor(options, version=build_info(), log=log).run())
     except DataPlaneError as error:
         log.error(str(error))  # noqa: TRY400  # what the user did is no place for a traceback

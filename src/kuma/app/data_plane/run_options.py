@@ -1,6 +1,6 @@
 """RunOptions from the merged values: checked as Kuma does, with what is odd logged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kuma.app.data_plane.flags import Values
@@ -14,6 +14,7 @@ from kuma.dataplane.options import (
     ProxyType,
     RunOptions,
 )
+from kuma.dataplane.otel.environment import read_environment
 from kuma.kit.go_flags import parse_pairs
 
 _ENVOY_LEVELS = ("trace", "debug", "info", "warning", "warn", "error", "critical", "off")
@@ -25,9 +26,12 @@ _POSITIVE = (
 )
 
 
-def build_options(values: Values, *, host_ip: str, log: Log) -> RunOptions:
+def build_options(values: Values, environment: Mapping[str, str], *, log: Log) -> RunOptions:
     """Raises DataPlaneError that names the flag."""
     _check(values)
+    otel = read_environment(environment)
+    for warning in otel.warnings():
+        log.warning(warning)
     for setting, reason in values.without_effect().items():
         log.warning("a setting does nothing", setting=setting, reason=reason)
     if values["dns.enabled"]:
@@ -52,7 +56,8 @@ def build_options(values: Values, *, host_ip: str, log: Log) -> RunOptions:
         metrics_key_path=values["dataplaneRuntime.metrics.metricsKeyPath"],
         system_ca_path=values["dataplaneRuntime.systemCaPath"],
         spire_socket_path=values["dataplaneRuntime.spire.socketPath"],
-        host_ip=host_ip,
+        host_ip=environment.get("HOST_IP", ""),
+        otel=otel,
     )
 
 
@@ -141,6 +146,7 @@ def _features(values: Values) -> FeatureOptions:
         bind_outbounds=values["dataplaneRuntime.bindOutbounds"],
         unified_resource_naming=values["dataplaneRuntime.unifiedResourceNamingEnabled"],
         spire=values["dataplaneRuntime.spire.supported"],
+        otel_pipe=values["dataplaneRuntime.otelPipeEnabled"],
     )
 
 

@@ -113,7 +113,8 @@ def _metrics(family: Family, labels: Mapping[str, str], now: int) -> Iterator[tu
     for sample in family.samples:
         scope, own = _scope_of(parse_labels(sample.labels))
         name = family.name if family.kind == "histogram" else sample.name
-        named[scope, name].append(({**own, **labels}, sample))
+        attributes = own if sample.is_bare else {**own, **labels}
+        named[scope, name].append((attributes, sample))
     for (scope, name), series in named.items():
         metric = Metric(name=name, description=family.help)
         if family.kind == "histogram":

@@ -38,12 +38,18 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All as it is written; `at` is in milliseconds, empty for now."""
+    """All as it is written; `at` is in milliseconds, empty for now. `is_bare`: it gets no labels of the
+    proxy."""
 
     name: str
     labels: str
     number: str
     at: str = ""
+    is_bare: bool = False
+
+    @property
+    def series(self) -> tuple[str, str, bool]:
+        return self.name, self.labels, self.is_bare
 
 
 @dataclass(slots=True)
@@ -140,9 +146,9 @@ def merge(parts: Iterable[Families]) -> tuple[Families, int]:
             if known is None:
                 made[name] = replace(family, samples=list(family.samples))
                 continue
-            taken = {(each.name, each.labels) for each in known.samples}
+            taken = {each.series for each in known.samples}
             fit = known.kind == family.kind
-            more = [e for e in family.samples if fit and (e.name, e.labels) not in taken]
+            more = [each for each in family.samples if fit and each.series not in taken]
             known.samples += more
             left_out += len(family.samples) - len(more)
     return made, left_out
@@ -154,13 +160,15 @@ def write(families: Families, labels: Mapping[str, str]) -> str:
 
 
 def _written(families: Families, labels: "Labels") -> Iterator[str]:
+    none = Labels({})
     for family in families.values():
         if family.help:
             yield f"# HELP {family.name} {family.help}\n"
         yield f"# TYPE {family.name} {family.kind}\n"
         for each in family.samples:
             at = f" {each.at}" if each.at else ""
-            yield f"{each.name}{labels.over(each.labels)} {each.number}{at}\n"
+            all_labels = (none if each.is_bare else labels).over(each.labels)
+            yield f"{each.name}{all_labels} {each.number}{at}\n"
 
 
 class Labels:

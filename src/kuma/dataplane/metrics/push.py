@@ -1,4 +1,4 @@
-"""Sends metrics to collectors, to each as often as it is to get them.
+"""Sends metrics to collectors, to each as often as it is to get them, and at the end.
 
 What cannot be sent is not kept: the next has all that it had.
 """
@@ -10,9 +10,10 @@ from kuma.dataplane.log import Log
 from kuma.dataplane.log_sink import Told
 from kuma.dataplane.metrics.exposition import Families
 from kuma.dataplane.metrics.wanted import Collector, Wanted
+from kuma.dataplane.unless import unless
 
 Measure = Callable[[float], Awaitable[tuple[Wanted, Families] | None]]
-_SECONDS = 10.0
+_SECONDS, _LAST_SECONDS = 10.0, 3.0
 
 
 class Pushing:
@@ -22,6 +23,7 @@ class Pushing:
         self._measure = measure
         self._log = log
         self._tasks: dict[Collector, asyncio.Task[None]] = {}
+        self._ending = asyncio.Event()
 
     async def follow(self, collectors: tuple[Collector, ...]) -> None:
         """Those that stay as they are keep their time."""
@@ -29,6 +31,12 @@ class Pushing:
         for each in collectors:
             if each not in self._tasks:
                 self._tasks[each] = asyncio.create_task(self._push(each))
+
+    async def finish(self) -> None:
+        """All get what there is once more, if that is quick."""
+        self._ending.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=2 * _LAST_SECONDS)
 
     async def close(self) -> None:
         await self._end(list(self._tasks))
@@ -46,10 +54,13 @@ class Pushing:
         failed = Told(self._log, "metrics could not be sent", collector=collector.name)
         async with Exporter(collector) as exporter:
             while True:
-                await asyncio.sleep(collector.every.total_seconds())
+                await unless(self._ending, asyncio.sleep(collector.every.total_seconds()))
+                seconds = _LAST_SECONDS if self._ending.is_set() else _SECONDS
                 try:
-                    if (found := await self._measure(_SECONDS)) is not None:
-                        await exporter.export(*found, seconds=_SECONDS)
+                    if (found := await self._measure(seconds)) is not None:
+                        await exporter.export(*found, seconds=seconds)
                 except Exception as error:  # whatever it is, the next attempt has all of it
                     self._log.debug("metrics could not be sent", error=repr(error))
                     failed.once_more()
+                if self._ending.is_set():
+                    return

@@ -1,9 +1,12 @@
 """Asks Envoy and the applications for their metrics, all at the same time.
 
-Who cannot be asked, or says what is no metric, is left out, and the others' are there.
+Who cannot be asked, says what is no metric, too much, or nothing in time, is left out and told, and the
+others' are there.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from kuma.dataplane.http import BadAnswer, Endpoint, Response, Tcp, exchange
 from kuma.dataplane.log import Log
@@ -17,46 +20,66 @@ from kuma.dataplane.metrics.exposition import (
     parse,
 )
 from kuma.dataplane.metrics.wanted import Application, Wanted
+from kuma.kit import aside
 
+_TOO_SLOW = "there was no answer in time"
 _STATS = "/stats?format=prometheus&text_readouts"
 _ENVOY = "envoy"
+_MOST = 10 << 20
+"""Bytes of what an application may answer."""
+_SHARE = 0.8
+"""Of the time, for the applications; the rest is for what is made of their answers."""
 
 
 class Scraper:
-    """`admin` is Envoy's, `address` that of applications which do not say theirs."""
+    """`admin` is Envoy's, `address` that of applications which do not say theirs; `source`: from where
+    they are called at that address, empty: from anywhere. `own`: kuma-dp's own metrics."""
 
-    def __init__(self, admin: Endpoint, address: str, log: Log) -> None:
+    def __init__(
+        self,
+        admin: Endpoint,
+        address: str,
+        log: Log,
+        *,
+        own: Callable[[], Families] = dict,
+        source: str = "",
+    ) -> None:
         self._admin = admin
         self._address = address
+        self._source = source
+        self._own = own
         self._log = log
         self._failed: dict[str, Told] = {}
         self._left_out = Told(log, "metrics were left out that several applications have alike")
 
     async def scrape(self, wanted: Wanted, *, seconds: float) -> Families:
-        """Those of the proxy first, then in the order of the applications."""
-        own = self._ask(_ENVOY, self._admin, _stats_path(wanted), seconds)
-        others = (self._ask_application(each, seconds) for each in wanted.applications)
+        """Those of the proxy first, then in the order of the applications, then kuma-dp's."""
+        own = self._ask(_ENVOY, self._admin, _stats_path(wanted), seconds=seconds)
+        within = seconds * _SHARE
+        others = (self._ask_application(each, within) for each in wanted.applications)
         stats, *applications = await asyncio.gather(own, *others)
-        made, left_out = merge((_selected(stats, wanted), *applications))
+        made, left_out = merge((_selected(stats, wanted), *applications, self._own()))
         if left_out:
             self._left_out.once_more(left_out)
         return made
 
     async def _ask_application(self, application: Application, seconds: float) -> Families:
-        endpoint = Tcp(application.address or self._address, application.port)
+        host = application.address or self._address
+        source = self._source if host == self._address else ""
+        endpoint = Tcp(host, application.port, source=source)
         name = application.name or endpoint.authority
-        return await self._ask(name, endpoint, application.path, seconds)
+        return await self._ask(name, endpoint, application.path, seconds=seconds, most=_MOST)
 
-    async def _ask(self, name: str, endpoint: Endpoint, path: str, seconds: float) -> Families:
+    async def _ask(self, name: str, endpoint: Endpoint, path: str, **limits: Any) -> Families:
         headers = {"Accept": ACCEPT, "User-Agent": "kuma-dp"}
         try:
-            answer = await exchange(endpoint, "GET", path, headers=headers, seconds=seconds)
-            return _parsed(answer)
+            answer = await exchange(endpoint, "GET", path, headers=headers, **limits)
+            return await aside.work(len(answer.body), lambda: _parsed(answer))
         except (OSError, TimeoutError, BadAnswer, Malformed) as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error) or _TOO_SLOW
             text = "metrics could not be had"
-            told = self._failed.setdefault(name, Told(self._log, text, of=name, error=reason))
-            told.once_more()
+            told = self._failed.setdefault(name, Told(self._log, text, of=name))
+            told.once_more(error=reason)
             return {}
 
 

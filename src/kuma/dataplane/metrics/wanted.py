@@ -9,6 +9,7 @@ from typing import Any
 from kuma.dataplane.metrics.selection import Selection, parse_selection
 from kuma.kit.durations import parse_duration
 
+PATH = "/meshmetric"
 OPEN_TELEMETRY = "OpenTelemetry"
 _EVERY = "1m0s"
 
