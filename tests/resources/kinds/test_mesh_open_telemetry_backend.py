@@ -7,11 +7,6 @@ import pytest
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from tests.resources.claims import Found, find_violations
 
-UNREAD = (
-    "must be Disabled: the variables OTEL_EXPORTER_OTLP_* of kuma-dp are not read by this version"
-)
-NOT_DISABLED: list[dict[str, Any]] = [{}, {"mode": "Optional"}, {"mode": "Required"}]
-
 
 def endpoint(protocol: str = "http", **fields: Any) -> dict[str, Any]:
     return {"spec": {"protocol": protocol, "endpoint": fields}}
@@ -32,6 +27,9 @@ def env(**fields: Any) -> dict[str, Any]:
         endpoint(port=443, path="/otlp"),
         env(mode="Disabled"),
         env(mode="Disabled", precedence="ExplicitFirst", allowSignalOverrides=False),
+        env(),
+        env(mode="Optional", precedence="EnvFirst", allowSignalOverrides=True),
+        env(mode="Required"),
     ],
 )
 def test_a_valid_one_is_accepted(document: dict[str, Any]) -> None:
@@ -60,7 +58,6 @@ def test_a_valid_one_is_accepted(document: dict[str, Any]) -> None:
             {"spec": {"protocol": "udp"}},
             [("spec.protocol", "unsupported value, must be 'grpc' or 'http'")],
         ),
-        *[(env(**fields), [("spec.env.mode", UNREAD)]) for fields in NOT_DISABLED],
         (
             env(mode="Never", precedence="x"),
             [

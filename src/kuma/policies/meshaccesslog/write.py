@@ -4,7 +4,7 @@ kuma-dp if that takes them.
 Kuma's placeholders stand for what the control plane knows, so they are filled in here; Envoy's
 operators are for Envoy. The source of a call that comes in is the client's address.
 Differs from Kuma, where it is the proxy's own; where a proxy without a pipe fills a file with what is
-for TCP; and where Envoy speaks gRPC to collectors over HTTP if kuma-dp is not in between.
+for TCP; and where records over HTTP need kuma-dp in between.
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
