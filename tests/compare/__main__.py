@@ -4,9 +4,12 @@
     python -m tests.compare --rival http://... --first 7 --sets 1      one of them, by its seed
 
 The rival is any compatible control plane, on this machine, with an empty store; ours is started here,
-or given with `--ours`. Compared are the verdicts on each resource, the resource as it comes back, the
-rules that hold at each proxy, the proxies that each policy selects, lists. What may differ, and why,
-is in `reasons`. Prints each difference and a table; the exit code says whether there was any.
+or given with `--ours`. Compared are the verdicts on each resource, the resource as it comes back with its
+status, the rules that hold at each proxy, the proxies that each policy selects, lists, names, and with
+`--xds` what each Envoy is told. What may differ, and why, is in `verdicts`, `reasons`, `wholes` and
+`configs`. Prints each difference and a table; the exit code says whether there was any.
+
+What the rival works out by a timer it should work out several times a second, or it is asked too early.
 """
 
 import argparse
@@ -28,6 +31,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.compare")
     parser.add_argument("--rival", required=True, help="its REST API, http://host:port")
     parser.add_argument("--ours", help="the same of one of ours that runs already")
+    parser.add_argument("--xds", type=int, default=0, help="the rival's port for proxies")
+    parser.add_argument("--our-xds", type=int, default=0, help="the same of ours, with --ours")
     parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="the seed of the first set")
     parser.add_argument("--policies", type=int, default=30, help="in each set")
@@ -39,19 +44,19 @@ def arguments() -> argparse.Namespace:
 
 
 @asynccontextmanager
-async def our_address(options: argparse.Namespace) -> AsyncIterator[str]:
+async def our_side(options: argparse.Namespace) -> AsyncIterator[Side]:
     if options.ours:
-        yield options.ours
+        yield Side("ours", options.ours, options.our_xds)
         return
     with tempfile.TemporaryDirectory(prefix="kuma-compare-") as directory:
         async with a_control_plane(Path(directory)) as cp:
-            yield cp.url
+            yield Side("ours", cp.url, cp.dp_port)
 
 
 async def compare(options: argparse.Namespace) -> Report:
     report = Report(options.show)
-    async with our_address(options) as address:
-        ours, theirs = Side("ours", address), Side("theirs", options.rival)
+    async with our_side(options) as ours:
+        theirs = Side("theirs", options.rival, options.xds)
         await asyncio.gather(ours.learn(), theirs.learn())
         known = ours.kinds & theirs.kinds
         kinds = [each for each in all_kinds() if each in known]

@@ -351,8 +351,9 @@ def _collector(r: Chance) -> Json:
 def _collector_fields(r: Chance) -> Json:
     if r.at(0.3):
         labels = {"labels": {"kuma.io/display-name": r.choice(["collector", "none"])}}
-        name = {"name": "collector"} if r.is_odd else {}
-        return {"backendRef": {"kind": "MeshOpenTelemetryBackend", **labels, **name}}
+        name = {"name": r.one(["collector", "otel"], ("nobody", "", "A"))}
+        ref = {**labels, **name} if r.is_odd else r.choice([labels, name])
+        return {"backendRef": {"kind": "MeshOpenTelemetryBackend", **ref}}
     return r.whole(endpoint=lambda: _collector(r))
 
 

@@ -37,3 +37,7 @@ def _places(document: Json) -> list[tuple[Any, Any]]:
         elif isinstance(child, list):
             waiting += [(child, each) for each in range(len(child))]
     return found
+
+
+def odd(r: Chance, document: Json, share: float = 0.15) -> Json:
+    return mutated(r, document) if r.at(share) else document

@@ -1,140 +1,19 @@
-"""What may differ, each with its reason; everything else must be equal.
+"""What answers may differ in, each with its reason; everything else must be equal.
 
 An entry changes both answers to what must be equal. Those that are more than a matter of form are in
 docs/differences.md.
 """
 
-import re
+import json
+from collections.abc import Iterable
 from typing import Any
 
+from kuma.resources.match import find_subdomain_errors
 from tests.compare.chance import Json
 from tests.compare.side import Answer
 
-_TIMES = ("creationTime", "modificationTime")
-
-
-def verdict(answer: Answer) -> Json:
-    """Whether it is taken, and what is wrong with which field. Texts are each side's own."""
-    if answer.is_success:
-        warnings = answer.body.get("warnings") if isinstance(answer.body, dict) else None
-        return {"status": answer.status, "warnings": len(warnings or ())}
-    return {
-        "status": answer.status,
-        "fields": sorted({field for field, _ in _violations(answer)}),
-        "reasons": all(reason for _, reason in _violations(answer)),
-    }
-
-
-def _violations(answer: Answer) -> list[tuple[str, str]]:
-    """Without what only repeats another one, and with the field that is in the text alone."""
-    body = answer.body if isinstance(answer.body, dict) else {}
-    pairs = [(each["field"], each["reason"]) for each in body.get("invalid_parameters") or ()]
-    return [
-        (_field(field, reason), reason)
-        for field, reason in pairs
-        if not reason.startswith("Checked value must be")
-    ]
-
-
-def _field(field: str, reason: str) -> str:
-    """In one notation for the keys of maps."""
-    if not field and " in body " in reason:
-        field = reason.split(" in body ", maxsplit=1)[0].lstrip(".")
-    for pattern, written in _NOTATIONS.items():
-        field = re.sub(pattern, written, field)
-    return field
-
-
-_NOTATIONS = {
-    r'\["([^"]*)"\]': r".\1",
-    # Of MeshMetric: fields are called as they are written.
-    r"backends\.backend\[(\d+)\]\.port": r"backends[\1].prometheus.port",
-    r"backends\.backend\[": "backends[",
-    r"applications\.application\[(\d+)\]$": r"applications[\1].port",
-    r"applications\.application\[": "applications[",
-}
-
-
-_REFUSALS = {
-    "unknown field": "fields that do not exist are refused",
-    "is not supported by this version": "what does not exist yet is refused",
-    "native Envoy resource is not valid": "fields that Envoy does not have are refused",
-    "names are not supported yet": "what does not exist yet is refused",
-    "is already used by": "two listeners at one address and port are refused",
-    "must be a regular expression, and is empty": "what Envoy would refuse is refused",
-    "must not contain line breaks": "what Envoy would refuse is refused",
-    "must be a valid name of a header": "what Envoy would refuse is refused",
-    "the sum of all weights must be": "what Envoy would refuse is refused",
-    "must be in host:port format": "what Envoy would refuse is refused",
-    "must start with / and have no spaces": "metrics that nobody could get are refused",
-    "must not be that of another backend": "metrics that nobody could get are refused",
-    "must be at least 1s": "metrics that nobody could get are refused",
-    "must be an IP address or a name of a host": "metrics that nobody could get are refused",
-    "must be in kbps/Mbps/Gbps units": "faults without effect are refused",
-}
-
-
-def of_verdicts(ours: Answer, theirs: Answer) -> str:
-    """Why two verdicts may differ; empty: they may not."""
-    our_violations, their_violations = _violations(ours), _violations(theirs)
-    for _, text in our_violations:
-        for part, reason in _REFUSALS.items():
-            if part in text:
-                return reason
-    if ours.is_success and [field for field, _ in their_violations] == ["labels"]:
-        return "labels of null are none"
-    if any(
-        text == "must not be null" or field.startswith("labels") for field, text in our_violations
-    ):
-        return "null is refused everywhere, there only by some fields"
-    if ours.status == theirs.status == 400:
-        if our_violations and not their_violations:
-            return "a field is named where the rival names none"
-        ours_in, theirs_in = (
-            {field for field, _ in each} for each in (our_violations, their_violations)
-        )
-        if ours_in & theirs_in:
-            return "of several violations others are told first"
-        if any(other.startswith(f"{each}.") for other in theirs_in for each in ours_in):
-            return "a map is told as a whole"
-    return ""
-
-
-def of_answers(what: str, ours: Json, theirs: Json) -> str:
-    """Why two answers may differ; empty: they may not."""
-    if theirs.get("status") == 0:
-        return "the rival closes the connection"
-    if what == "_layout" and {**ours, "outbounds": []} == {**theirs, "outbounds": []}:
-        known = theirs.get("outbounds") or ()
-        if all(each in known for each in ours.get("outbounds") or ()):
-            return "outbounds that there are, not all that the proxy might have"
-    return ""
-
-
-def resource(body: Json) -> Json:
-    """Without times, which are each side's own, and without the status, which each works out in
-    its own time."""
-    if not isinstance(body, dict):
-        return body
-    kept = {key: each for key, each in body.items() if key not in {*_TIMES, "status"}}
-    if kept.get("type") == "MeshService":
-        kept["spec"] = _service(kept["spec"])
-    return without_zone_alone(kept)
-
-
-def _service(spec: Json) -> Json:
-    """Without what follows from `health.ready`, which here makes a service Unavailable, and with an
-    empty list of ports, as written, like none at all."""
-    return {key: each for key, each in spec.items() if key != "state" and each != []}
-
-
-def listing(body: Json) -> Json:
-    if not isinstance(body, dict) or "items" not in body:
-        return body
-    found = {**body, "items": [resource(each) for each in body["items"] or ()]}
-    if body.get("next"):
-        found["next"] = body["next"].split("?", 1)[-1]
-    return found
+MULTI_ZONE = "MeshMultiZoneService"
+_TIMES = ("creationTime", "modificationTime", "lastTransitionTime")
 
 
 def error(answer: Answer) -> Json:
@@ -143,56 +22,187 @@ def error(answer: Answer) -> Json:
 
 
 def timeless(body: Json) -> Json:
-    """Without times, at any depth."""
-    return without_zone_alone(_timeless(body))
+    """Without times, which are each side's own, at any depth; and an inbound or gateway without tags
+    stays without, so that what is read can be written back, where the rival gives it that of the zone."""
+    if isinstance(body, list):
+        return [timeless(each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    kept = {key: timeless(each) for key, each in body.items() if key not in _TIMES}
+    for name in ("inbound", "gateway"):
+        found = kept.get(name)
+        if isinstance(found, dict):
+            kept[name] = _without_zone_alone(found)
+        elif isinstance(found, list):
+            kept[name] = [_without_zone_alone(each) for each in found]
+    return kept
 
 
-def _timeless(body: Json) -> Json:
-    if isinstance(body, dict):
-        return {key: _timeless(each) for key, each in body.items() if key not in _TIMES}
-    return [_timeless(each) for each in body] if isinstance(body, list) else body
+def _without_zone_alone(part: Json) -> Json:
+    tags = part.get("tags") or {}
+    is_alone = set(tags) <= {"kuma.io/zone"}
+    return {key: each for key, each in part.items() if not (key == "tags" and is_alone)}
 
 
-def without_zone_alone(body: Json) -> Json:
-    """An inbound without tags stays without, so that what is read can be written back; the rival
-    gives it the tag of the zone."""
-    if isinstance(body, dict):
-        return {
-            key: without_zone_alone(each)
-            for key, each in body.items()
-            if not (key == "tags" and _is_zone_alone(each))
+class Stored:
+    """Resources as they are stored, of a set that holds these documents."""
+
+    def __init__(self, documents: Iterable[Json]) -> None:
+        known = list(documents)
+        self._with_identity = {each["mesh"] for each in known if each["type"] == "MeshIdentity"}
+        self._with_mtls = {
+            each["name"]
+            for each in known
+            if each["type"] == "Mesh" and each.get("mtls", {}).get("enabledBackend")
         }
-    return [without_zone_alone(each) for each in body] if isinstance(body, list) else body
+        self._unhealthy = {
+            each["mesh"]
+            for each in known
+            if each["type"] == "Dataplane" and '"ready": false' in json.dumps(each)
+        }
+
+    def resource(self, body: Json) -> Json:
+        found = timeless(body)
+        if not isinstance(found, dict):
+            return found
+        if status := _status(found.pop("status", {})):
+            found["status"] = status
+        if found.get("type") == "Workload":
+            found["labels"].pop("kuma.io/origin", None)
+        if found.get("type") == "MeshService":
+            self._service(found)
+        if found.get("type") == "MeshTrust":
+            _trust(found)
+        return found
+
+    def _service(self, found: Json) -> None:
+        """Not whether it is ready for mutual TLS, where that takes certificates of a MeshIdentity, or
+        hangs on whether the service has been seen without proxies. Nor what follows from
+        `health.ready`, which here makes a proxy unhealthy."""
+        status, mesh = found.get("status", {}), found["mesh"]
+        by_hand = "kuma.io/managed-by" not in found["labels"]
+        if (
+            mesh in (self._with_mtls if by_hand else ())
+            or mesh in self._with_identity - self._with_mtls
+        ):
+            status.pop("tls", None)
+        if found["mesh"] in self._unhealthy:
+            found["spec"].pop("state", None)
+            status.get("dataplaneProxies", {}).pop("healthy", None)
+
+    def listing(self, body: Json) -> Json:
+        if not isinstance(body, dict) or "items" not in body:
+            return body
+        found = {**body, "items": [self.resource(each) for each in body["items"] or ()]}
+        if body.get("next"):
+            found["next"] = body["next"].split("?", 1)[-1]
+        return found
 
 
-def _is_zone_alone(tags: Json) -> bool:
-    return tags is None or (isinstance(tags, dict) and set(tags) <= {"kuma.io/zone"})
+def _status(status: Json) -> Json:
+    """Each side has a pool of addresses, and texts of its own. Only policies that name a
+    MeshOpenTelemetryBackend have a condition on it here."""
+    found = dict(status)
+    for name in {"vip", "vips"} & set(found):
+        found[name] = len(found[name])
+    if "conditions" in found:
+        conditions = (each for each in found["conditions"] or () if not _tells_of_none(each))
+        found["conditions"] = [_without_text(each) for each in conditions]
+    for each in found.get("hostnameGenerators") or ():
+        each["conditions"] = [_without_text(one) for one in each["conditions"]]
+    return {key: each for key, each in found.items() if each != []}
+
+
+def _tells_of_none(condition: Json) -> bool:
+    text: str = condition["message"]
+    return text == "No MeshOpenTelemetryBackend references configured"
+
+
+def _without_text(condition: Json) -> Json:
+    return {**condition, "message": bool(condition["message"])}
+
+
+def _trust(found: Json) -> None:
+    """One that was made for a MeshIdentity has a certificate of its own, and labels, here."""
+    if found.get("status", {}).get("origin"):
+        found.pop("labels", None)
+        found["kri"] = found["kri"].replace("_default__", "___")
+        for bundle in found["spec"]["caBundles"]:
+            bundle["pem"]["value"] = bundle["pem"]["value"].splitlines()[0]
+
+
+def hostnames(kind: str, body: Json) -> Json:
+    """No names are an empty list here, null there, where names that are none are told as well. Of a
+    service of no zone the rival names another zone."""
+    items = [each for each in body["items"] or () if not find_subdomain_errors(each["hostname"])]
+    if kind == MULTI_ZONE:
+        items = [{"hostname": each["hostname"]} for each in items]
+    return {"items": items, "total": len(items)}
 
 
 def rules(body: Json) -> Json:
-    """Without the warnings: here they tell of settings without effect, too. Rules for resources of
-    one name come in any order there."""
+    """Of the warnings those that both tell of. Rules for resources of one name come in any order there."""
     if "rules" not in body:
         return body
-    kept = [
-        {key: each for key, each in rule.items() if key != "warnings"} for rule in body["rules"]
-    ]
-    for rule in kept:
-        _append_nothing(rule.get("proxyRule"))
-        rule["toResourceRules"] = sorted(rule["toResourceRules"], key=_resource_key)
-    return timeless({**body, "rules": kept})
+    return timeless(_with_lists({**body, "rules": [_rule(each) for each in body["rules"]]}))
 
 
-def _append_nothing(rule: Json) -> None:
-    """Nothing to append is an empty list here, null there."""
-    for name in rule["conf"] if rule else ():
-        if name.startswith("append") and rule["conf"][name] is None:
-            rule["conf"][name] = []
+def _rule(rule: Json) -> Json:
+    warnings = [each.split(' error:"')[0] for each in rule["warnings"]]
+    return {
+        **rule,
+        "toResourceRules": sorted(rule["toResourceRules"], key=_resource_key),
+        "warnings": sorted(each for each in warnings if each.startswith("unable to resolve")),
+    }
 
 
 def _resource_key(rule: Json) -> list[str]:
     meta = rule["resourceMeta"]
     return [meta["name"], meta["type"], rule["resourceSectionName"]]
+
+
+def policies(body: Json) -> Json:
+    return timeless(_with_lists(body))
+
+
+def _with_lists(body: Json) -> Json:
+    """What was written as an empty list is one here, null there."""
+    if isinstance(body, dict):
+        return {key: _list(key, each) for key, each in body.items()}
+    return [_with_lists(each) for each in body] if isinstance(body, list) else body
+
+
+def _list(key: str, body: Json) -> Json:
+    return [] if body is None and key.startswith("append") else _with_lists(body)
+
+
+def layout(dataplane: Json, body: Json) -> Json:
+    """The rival's: outbounds that there are, not all that the proxy might have."""
+    if not isinstance(body, dict) or "outbounds" not in body:
+        return body
+    namespace = dataplane.get("labels", {}).get("k8s.kuma.io/namespace", "")
+    known = {
+        (ref["kind"], namespace, ref["name"], ref["port"])
+        for each in dataplane["networking"].get("outbound") or ()
+        if (ref := each.get("backendRef"))
+    }
+    known |= {(kind, "", name, port) for kind, _, name, port in known if kind == MULTI_ZONE}
+    known |= {(*each[:3], 0) for each in known if each[0] == "MeshExternalService"}
+    kept = [each for each in body["outbounds"] or () if _place(each) in known]
+    return timeless({**body, "outbounds": kept})
+
+
+def _place(outbound: Json) -> tuple[str, str, str, int]:
+    """Of a part of a service: its kind, namespace, name and port."""
+    _, short, _, _, namespace, name, _ = outbound["kri"].split("_")
+    kind = _KINDS.get(short, short)
+    port = 0 if kind == "MeshExternalService" else outbound["port"]
+    return kind, namespace, name, port
+
+
+_KINDS = {
+    "msvc": "MeshService", "extsvc": "MeshExternalService", "mzsvc": MULTI_ZONE,
+}  # fmt: skip
 
 
 def routes(body: Json) -> Json:

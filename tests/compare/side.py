@@ -19,8 +19,11 @@ class Answer:
 
 
 class Side:
-    def __init__(self, name: str, address: str) -> None:
+    """`xds_port` is where proxies connect; 0: none can."""
+
+    def __init__(self, name: str, address: str, xds_port: int = 0) -> None:
         self.name = name
+        self.xds_port = xds_port
         self.rest = httpx.AsyncClient(base_url=address, timeout=60)
         self._paths: dict[str, str] = {}
 
@@ -44,6 +47,13 @@ class Side:
 
     async def delete(self, document: Json) -> Answer:
         return _answer(await self.rest.delete(self.path(document)))
+
+    async def token(self, dataplane: Json) -> str:
+        """With which its proxy may connect."""
+        workload = (dataplane.get("labels") or {}).get("kuma.io/workload")
+        bound = {"workload": workload} if workload else {}
+        wanted = {"mesh": dataplane["mesh"], "name": dataplane["name"], "validFor": "1h", **bound}
+        return (await self.rest.post("/tokens/dataplane", json=wanted)).text
 
     async def ask(self, path: str) -> Answer:
         """A connection may have been idle for too long; whoever closes a second one has failed."""

@@ -4,7 +4,9 @@ from tests.compare.chance import Chance, Json
 
 SERVICES = ("web", "api", "db", "kv")
 DATAPLANES = tuple(f"dp-{number}" for number in range(6))
+MULTI_ZONE = ("everywhere", "api")
 EXTERNAL = ("payments", "mail")
+COLLECTORS = ("collector", "otel")
 ROUTES = ("route-a", "route-b", "route-c")
 TAGS = (
     ("version", "v1"),
@@ -18,8 +20,11 @@ TAGS = (
 LABELS = (("app", "shop"), ("app", "bank"), ("tier", "front"), ("tier", "back"))
 _SECTIONS = ("main", "admin", "8080", "80")
 _BACKEND_KINDS = (
-    "MeshService", "MeshService", "MeshServiceSubset", "MeshExternalService",
+    "MeshService", "MeshService", "MeshServiceSubset", "MeshExternalService", "MeshMultiZoneService",
 )  # fmt: skip
+_NAMES = {
+    "MeshExternalService": EXTERNAL, "MeshHTTPRoute": ROUTES, "MeshMultiZoneService": MULTI_ZONE,
+}  # fmt: skip
 
 
 def tags(r: Chance, *, least: int = 1, wild: bool = False) -> dict[str, str]:
@@ -29,7 +34,8 @@ def tags(r: Chance, *, least: int = 1, wild: bool = False) -> dict[str, str]:
 
 
 def labels(r: Chance) -> dict[str, str]:
-    return dict(r.some_of([*LABELS, ("kuma.io/display-name", "api")], least=1, most=2))
+    shown = ("kuma.io/display-name", r.choice(["api", "web", "web-shown"]))
+    return dict(r.some_of([*LABELS, shown], least=1, most=2))
 
 
 def top(r: Chance, kinds: tuple[str, ...], *, is_inbound: bool, sidecars: bool = False) -> Json:
@@ -85,9 +91,9 @@ def destination(r: Chance, kinds: tuple[str, ...]) -> Json:
             found["labels"] = labels(r)
         if r.at(0.3):
             found["sectionName"] = r.choice(_SECTIONS)
-    elif kind in {"MeshExternalService", "MeshHTTPRoute", "MeshMultiZoneService"}:
+    elif kind in _NAMES:
         if r.at(0.75):
-            found["name"] = r.one(ROUTES if kind == "MeshHTTPRoute" else EXTERNAL, ("nobody", "A"))
+            found["name"] = r.one(_NAMES[kind], ("nobody", "A"))
         else:
             found["labels"] = labels(r)
         if kind == "MeshMultiZoneService" and r.at(0.3):
@@ -113,15 +119,15 @@ def source(r: Chance, kinds: tuple[str, ...]) -> Json:
 def backend_ref(r: Chance) -> Json:
     kind = r.one(_BACKEND_KINDS, ("Mesh", "MeshGateway", "X"))
     found: Json = {"kind": kind}
-    if kind == "MeshExternalService":
-        found["name"] = r.choice(EXTERNAL)
+    if kind in _NAMES:
+        found["name"] = r.choice(_NAMES[kind])
     elif kind == "MeshService" and r.at(0.15):
         found["labels"] = labels(r)
     else:
         found["name"] = r.one(SERVICES, ("nobody", ""))
     if kind == "MeshServiceSubset":
         found["tags"] = tags(r)
-    if (kind == "MeshService" and r.at(0.5)) or r.is_odd:
+    if (kind in {"MeshService", "MeshMultiZoneService"} and r.at(0.5)) or r.is_odd:
         found["port"] = r.choice([80, 8080, 9090])
     if r.at(0.5):
         found["weight"] = r.one([0, 1, 10, 90], (-1, "1", 1.5, 2**32))

@@ -1,12 +1,30 @@
 """Durations and times in protobuf's JSON form."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuma.resources.proto_json import ProtoDuration, ProtoModel, format_seconds, format_timestamp
+from kuma.resources.proto_json import (
+    Numbered,
+    ProtoDuration,
+    ProtoModel,
+    format_seconds,
+    format_timestamp,
+)
+from kuma.resources.spec import parse_spec
+
+
+class Mode(StrEnum):
+    OFF = "Off"
+    ON = "On"
+
+
+class Moded(ProtoModel):
+    mode: Annotated[Mode, Numbered()] = Mode.OFF
 
 
 class Timed(ProtoModel):
@@ -51,3 +69,14 @@ def test_durations_are_read_in_the_form_of_go() -> None:
 )
 def test_times_are_shown_in_utc_without_trailing_zeros(time: datetime, text: str) -> None:
     assert format_timestamp(time) == text
+
+
+@pytest.mark.parametrize("written", ["On", 1])
+def test_a_value_of_an_enum_may_be_its_number(written: Any) -> None:
+    assert Moded.model_validate({"mode": written}).to_json() == {"mode": "On"}
+
+
+@pytest.mark.parametrize("written", [2, -1, True, 1.0, "1", ""])
+def test_what_is_no_number_of_an_enum_is_refused(written: Any) -> None:
+    [violation] = parse_spec(Moded, {"mode": written})[1]
+    assert violation.message == "unsupported value, must be 'Off' or 'On'"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kuma.resources.spec import parse_spec
 from kuma.resources.target_ref import TargetRef, TargetRefKind, validate_target_ref
 
 BEST: dict[str, dict[str, Any]] = {
@@ -127,3 +128,13 @@ def test_tags(tags: dict[str, str], of_proxies: list[str], of_selectors: list[st
 def test_sections_of_dataplanes_and_tags_of_gateways_have_their_places() -> None:
     assert refused("Dataplane", inbound=False, sectionName="http") == ["sectionName"]
     assert refused("MeshGateway", gateway_tags=False, name="a", tags={"a": "b"}) == ["tags"]
+
+
+def test_a_tag_that_is_no_text_is_named() -> None:
+    raw = {"kind": "MeshSubset", "tags": {"b": 1, "a": "x", "c": None}, "labels": ["x"]}
+    found = [(each.field, each.message) for each in parse_spec(TargetRef, raw)[1]]
+    assert found == [
+        ('tags["b"]', "must be a string"),
+        ('tags["c"]', "must be a string"),
+        ("labels", "must be a map of strings to strings"),
+    ]

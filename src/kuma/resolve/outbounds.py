@@ -140,7 +140,10 @@ def client_of(view: MeshView, subject: Subject) -> Client:
 
 
 def _tls_parameters(view: MeshView, subject: Subject) -> TlsParameters:
-    """Versions and ciphers are for proxies as a whole, so any of its inbounds says the same."""
+    """Versions and ciphers are for proxies as a whole, so any of its inbounds says the same.
+
+    # Differs from Kuma: a gateway, which has no inbounds, has them as well.
+    """
     found = TlsParameters()
     for placement in view.placements:
         if placement.tls is not None:

@@ -4,9 +4,9 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from kuma.resources.spec import SpecModel
+from kuma.resources.spec import EMPTY_IS_NONE, SpecModel
 from kuma.resources.violation import Violation
 
 HeaderName = Annotated[
@@ -23,16 +23,12 @@ class HeaderMatchType(StrEnum):
     PREFIX = "Prefix"
 
 
-def _written(text: str | None) -> str | None:
-    return text or None
-
-
 class HeaderMatch(SpecModel):
     type: HeaderMatchType = HeaderMatchType.EXACT
     """How the header is compared."""
     name: HeaderName
     """Name of the header, in lower case."""
-    value: Annotated[str | None, AfterValidator(_written)] = None
+    value: Annotated[str | None, EMPTY_IS_NONE] = None
     """What to compare with; not for Present and Absent. An empty one is as if left out."""
 
 

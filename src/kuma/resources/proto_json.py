@@ -17,11 +17,13 @@ from pydantic import (
     AwareDatetime,
     BeforeValidator,
     Field,
+    GetCoreSchemaHandler,
     PlainSerializer,
     StrictBool,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from kuma.kit.durations import parse_duration
 from kuma.resources.spec import SpecModel, finite
@@ -72,6 +74,21 @@ UInt64 = Annotated[
     PlainSerializer(str, return_type=str),
 ]
 """Shown as a string, since JavaScript's numbers are too short for it."""
+
+
+class Numbered:
+    """An enum whose values may be written as their numbers too: `Annotated[Mode, Numbered()]`. Those of
+    protobuf count from zero, in the order in which they are declared."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        by_number = dict(enumerate(source))
+
+        def read(raw: Any) -> Any:
+            return by_number.get(raw, raw) if type(raw) is int else raw
+
+        return core_schema.no_info_before_validator_function(read, handler(source))
 
 
 def _read_duration(raw: object) -> object:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,6 +58,10 @@ class SpecModel(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+EMPTY_IS_NONE = AfterValidator(lambda written: written or None)
+"""For `X | None`: what is empty is as if left out, as Kuma stores it."""
+
+
 def _read_duration(raw: object) -> object:
     if isinstance(raw, str):
         return parse_duration(raw)
@@ -90,21 +95,30 @@ IntOrString = Annotated[
 """Kubernetes' IntOrString: a number, or a decimal in a string such as "12.5"."""
 
 
-def _read_map(raw: object) -> object:
-    if isinstance(raw, Mapping):
-        if not all(isinstance(part, str) for pair in raw.items() for part in pair):
+class _Pairs:
+    """Reads a map, and tells what is wrong of which key; pairs are taken as they are."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        text = core_schema.str_schema(strict=True)
+        return core_schema.no_info_wrap_validator_function(
+            self._read, core_schema.dict_schema(core_schema.any_schema(), text)
+        )
+
+    @staticmethod
+    def _read(raw: Any, read: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(raw, tuple):
+            return raw
+        if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
             msg = "must be a map of strings to strings"
             raise ValueError(msg)
-        return tuple(sorted(raw.items()))
-    if isinstance(raw, tuple):
-        return raw
-    msg = "must be a map of strings to strings"
-    raise ValueError(msg)
+        return tuple(sorted(read(raw).items()))
 
 
 StringMap = Annotated[
     tuple[tuple[str, str], ...],
-    BeforeValidator(_read_map),
+    _Pairs(),
     PlainSerializer(dict, return_type=dict[str, str]),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]

@@ -56,7 +56,7 @@ def test_a_valid_generator_is_accepted(document: dict[str, Any]) -> None:
         (spec(selector={"meshTimeout": {}}), [("spec.selector.meshTimeout", "unknown field")]),
         (
             spec(selector={"meshService": {"matchLabels": {"a": 1}}}),
-            [("spec.selector.meshService.matchLabels", "must be a map of strings to strings")],
+            [('spec.selector.meshService.matchLabels["a"]', "must be a string")],
         ),
         (spec(template=""), [("spec.template", "must not be empty")]),
         (

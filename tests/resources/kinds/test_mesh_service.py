@@ -52,6 +52,12 @@ def test_a_wrong_mesh_service_is_refused(spec: Mapping[str, Any], expected: Foun
     assert find_violations(MESH_SERVICE, {"spec": spec}) == expected
 
 
+def test_what_is_empty_is_stored_as_if_left_out() -> None:
+    spec = {"selector": {"dataplaneRef": {"name": ""}}, "ports": []}
+    document = to_document(a_resource(MESH_SERVICE, "web", spec))
+    assert document["spec"] == {"state": "Unavailable", "selector": {"dataplaneRef": {}}}
+
+
 def test_a_name_must_fit_into_a_dns_label() -> None:
     found = find_violations(MESH_SERVICE, {"spec": {}}, name="a" * 64)
 

@@ -108,6 +108,7 @@ class WorkloadUpkeep:
         await self._count(found, counts)
 
     async def _create(self, mesh: str, name: str) -> None:
+        """# Differs from Kuma: it gets its origin as well, as what users write does."""
         now = self._clock.now()
         labels = {
             well_known.MESH: mesh,

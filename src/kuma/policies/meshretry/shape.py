@@ -74,6 +74,7 @@ class RetryShaper(Shaper):
     kind = "MeshRetry"
 
     def outbound_chain(self, chain: OutboundChain) -> None:
+        """Differs from Kuma: `tcp` holds for all that is not HTTP; there a service must say `tcp`."""
         conf = chain.outbound.conf.get(RetryConf)
         if chain.tcp is None or conf is None or conf.tcp is None:
             return

@@ -1,7 +1,8 @@
 """TimeoutConf -> timeouts of listeners, routes and clusters.
 
-A timeout that a policy leaves out has a default as soon as the policy applies; an inbound and a
-cluster have the defaults even without any policy. Source: seen in Kuma's configuration.
+A timeout that a policy leaves out has a default as soon as the policy applies; an inbound, a cluster and
+an outbound to a resource have the defaults even without any policy. Source: seen in Kuma's
+configuration.
 
 Timeouts under a condition on the client become routes of their own before the inbound's only one:
 
@@ -27,6 +28,7 @@ from kuma.envoy.client import matches_of
 from kuma.envoy.message import duration
 from kuma.envoy.route import build_header_match
 from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
+from kuma.kit.slots import Slots
 from kuma.plan.proxy import Destination, Inbound, Outbound
 from kuma.plan.route import HttpRoute
 from kuma.policies.meshtimeout.model import ConditionalTimeouts, TimeoutConf, TimeoutHttp
@@ -66,7 +68,7 @@ class TimeoutShaper(Shaper):
             _shape_cluster(upstream, conf, is_http=inbound.protocol.is_http)
 
     def outbound_chain(self, chain: OutboundChain) -> None:
-        conf = chain.outbound.conf.get(TimeoutConf)
+        conf = _sending(chain.outbound, chain.outbound.conf)
         if conf is None:
             return
         if chain.http is not None:
@@ -75,7 +77,7 @@ class TimeoutShaper(Shaper):
             chain.tcp.idle_timeout.CopyFrom(duration(_or(conf.idle_timeout, IDLE)))
 
     def outbound_route(self, route: Route, plan: HttpRoute, outbound: Outbound) -> None:
-        conf = plan.conf.get(TimeoutConf)
+        conf = _sending(outbound, plan.conf)
         if conf is not None and route.HasField("route"):
             _shape_action(route.route, conf)
 
@@ -85,6 +87,11 @@ class TimeoutShaper(Shaper):
             destination.conf.get(TimeoutConf) or TimeoutConf(),
             is_http=destination.protocol.is_http,
         )
+
+
+def _sending(outbound: Outbound, conf: Slots) -> TimeoutConf | None:
+    """None: a service by tags that no policy speaks of."""
+    return conf.get(TimeoutConf) or (None if outbound.resource is None else TimeoutConf())
 
 
 def _for_all(inbound: Inbound) -> TimeoutConf | None:

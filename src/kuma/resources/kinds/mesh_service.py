@@ -7,6 +7,7 @@ Source: https://kuma.io/docs/2.14.x/networking/meshservice
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Annotated
 
 from kuma.resources.kind import Kind, Scope, Sync
 from kuma.resources.kinds.service_status import (
@@ -17,7 +18,7 @@ from kuma.resources.kinds.service_status import (
 )
 from kuma.resources.resource import Resource
 from kuma.resources.server_names import deprecated_names
-from kuma.resources.spec import Int32, IntOrString, SpecModel, StringMap
+from kuma.resources.spec import EMPTY_IS_NONE, Int32, IntOrString, SpecModel, StringMap
 from kuma.resources.violation import Violation
 
 _MAX_NAME = 63
@@ -29,7 +30,7 @@ class ServiceState(StrEnum):
 
 
 class DataplaneRef(SpecModel):
-    name: str = ""
+    name: Annotated[str | None, EMPTY_IS_NONE] = None
     """Name of the Dataplane."""
 
 
@@ -81,7 +82,7 @@ class MeshServiceSpec(SpecModel):
     """Available once a proxy behind it is healthy. Kept by the control plane."""
     selector: Selector = Selector()
     """The Dataplanes behind the service."""
-    ports: tuple[ServicePort, ...] | None = None
+    ports: Annotated[tuple[ServicePort, ...] | None, EMPTY_IS_NONE] = None
     """The ports of the service."""
     identities: tuple[ServiceIdentity, ...] | None = None
     """Who may answer for the service. Kept by the control plane."""

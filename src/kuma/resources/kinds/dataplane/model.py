@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field
 
 from kuma.kit.value import value
 from kuma.resources import labels as well_known
-from kuma.resources.proto_json import Bool, ProtoDuration, ProtoModel, Struct, Tags, UInt32
+from kuma.resources.proto_json import (
+    Bool,
+    Numbered,
+    ProtoDuration,
+    ProtoModel,
+    Struct,
+    Tags,
+    UInt32,
+)
 
 
 class InboundState(StrEnum):
@@ -79,7 +87,7 @@ class Inbound(ProtoModel):
     """Older form of `state`."""
     service_probe: ServiceProbe | None = None
     """How the proxy finds out whether the application is well."""
-    state: InboundState = InboundState.READY
+    state: Annotated[InboundState, Numbered()] = InboundState.READY
     """NotReady: no traffic is sent to it; Ignored: it is treated as absent."""
     name: str = ""
     """Name by which policies may pick this inbound in `sectionName`. Left out: its port."""
@@ -150,7 +158,7 @@ def _first_of_equals(outbound: Outbound) -> Outbound:
 class Gateway(ProtoModel):
     tags: Tags = Field(default_factory=dict)
     """What the gateway is known by; `kuma.io/service` is required."""
-    type: GatewayType = GatewayType.DELEGATED
+    type: Annotated[GatewayType, Numbered()] = GatewayType.DELEGATED
     """DELEGATED: a gateway of your own behind the proxy; BUILTIN: the proxy is the gateway."""
 
 
@@ -181,7 +189,7 @@ class TransparentProxying(ProtoModel):
     """Services whose instances may be called by address."""
     reachable_services: tuple[str, ...] = ()
     """Services that the application calls. Left out: all."""
-    ip_family_mode: IpFamilyMode = IpFamilyMode.UNSPECIFIED
+    ip_family_mode: Annotated[IpFamilyMode, Numbered()] = IpFamilyMode.UNSPECIFIED
     """Which IP versions are redirected."""
     reachable_backends: ReachableBackends | None = None
     """Resources that the application calls. Left out: all."""
@@ -193,7 +201,7 @@ class Admin(ProtoModel):
 
 
 class ZoneProxyListener(ProtoModel):
-    type: ListenerType = ListenerType.UNSPECIFIED
+    type: Annotated[ListenerType, Numbered()] = ListenerType.UNSPECIFIED
     """What the listener is for."""
     address: str = ""
     """Where it listens."""
@@ -201,7 +209,7 @@ class ZoneProxyListener(ProtoModel):
     """Where it listens."""
     name: str = ""
     """Name of the listener."""
-    state: ListenerState = ListenerState.READY
+    state: Annotated[ListenerState, Numbered()] = ListenerState.READY
     """Whether it takes traffic."""
 
 

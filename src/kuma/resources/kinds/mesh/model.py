@@ -1,11 +1,20 @@
 """The spec of a Mesh, as users write it."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
 from kuma.resources.kinds.data_source import DataSource
-from kuma.resources.proto_json import Bool, ProtoDuration, ProtoModel, Struct, Tags, UInt32
+from kuma.resources.proto_json import (
+    Bool,
+    Numbered,
+    ProtoDuration,
+    ProtoModel,
+    Struct,
+    Tags,
+    UInt32,
+)
 
 
 class MtlsMode(StrEnum):
@@ -34,7 +43,7 @@ class RootChain(ProtoModel):
 
 class BuiltinCaCert(ProtoModel):
     rsa_bits: UInt32 | None = Field(default=None, alias="RSAbits")
-    """Size of the CA's RSA key. Left out: 2048."""
+    """Size of the CA's RSA key. Left out, or 0: 2048."""
     expiration: str = ""
     """Lifetime of the CA's certificate, such as `1y`. Left out: 10 years."""
 
@@ -65,7 +74,7 @@ class CertificateAuthorityBackend(ProtoModel):
     conf: Struct | None = None
     """Configuration of the type: for `builtin` `caCert.RSAbits` and `caCert.expiration`, for
     `provided` the data sources `cert` and `key`."""
-    mode: MtlsMode = MtlsMode.STRICT
+    mode: Annotated[MtlsMode, Numbered()] = MtlsMode.STRICT
     """STRICT: inbounds refuse plaintext; PERMISSIVE: they accept both, for a migration."""
     root_chain: RootChain | None = None
     """Reading the CA's certificates."""
@@ -184,7 +193,7 @@ class MeshServicesMode(StrEnum):
 
 
 class MeshServices(ProtoModel):
-    mode: MeshServicesMode = MeshServicesMode.DISABLED
+    mode: Annotated[MeshServicesMode, Numbered()] = MeshServicesMode.DISABLED
     """How MeshServices are made."""
 
 

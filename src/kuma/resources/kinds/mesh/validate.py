@@ -107,7 +107,7 @@ def _check_builtin(backend: CertificateAuthorityBackend) -> Iterator[Violation]:
     if conf is None or conf.ca_cert is None:
         return
     bits = conf.ca_cert.rsa_bits
-    if bits is not None and bits not in _RSA_BITS:
+    if bits and bits not in _RSA_BITS:
         message = f"must be in the range [{_RSA_BITS.start}, {_RSA_BITS.stop - 1}]"
         yield Violation("caCert.RSAbits", message)
     if conf.ca_cert.expiration:

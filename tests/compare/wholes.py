@@ -1,0 +1,59 @@
+"""Why two answers may differ as a whole; each reason looks at all of what differs."""
+
+from collections.abc import Iterable
+
+from tests.compare import configs
+from tests.compare.chance import Json
+from tests.compare.reasons import MULTI_ZONE
+
+_BY_NAME = "the name of a MeshMultiZoneService means it"
+
+
+def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -> str:
+    """Empty: they may not."""
+    if theirs.get("status") == 0:
+        return "the rival closes the connection"
+    if what == "_hostnames" and theirs.get("title") == "could not generate hostname":
+        return "a template that fails does not fail the others"
+    if what == "_rules" and "rules" in ours and _without(ours, theirs) == _without(theirs, ours):
+        return _BY_NAME
+    if what == "_config" and configs.reconciled(ours, theirs) == theirs:
+        return "what is for TCP holds for all that is not HTTP, limits for grpc"
+    for parts in ("policies", "routes"):
+        if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
+            return _BY_NAME
+    return ""
+
+
+def _without(rules: Json, others: Json) -> Json:
+    """Without the rules on a MeshMultiZoneService, and the matches that only the other has."""
+    kept = []
+    for each in rules["rules"]:
+        of_others = [
+            rule for rule in each["toResourceRules"] if rule["resourceMeta"]["type"] != MULTI_ZONE
+        ]
+        if of_others or any(each[key] for key in ("toRules", "fromRules", "inboundRules")):
+            kept.append({**each, "toResourceRules": of_others})
+    matches = [each for each in rules["httpMatches"] if each in others["httpMatches"]]
+    return {**rules, "rules": kept, "httpMatches": matches}
+
+
+def _by_name(ours: list[Json], theirs: list[Json], documents: Iterable[Json]) -> bool:
+    """Whether a policy that names one is behind everything that differs."""
+    naming = {_display_name(each) for each in documents if _names(each)}
+    by_kind = {each["kind"]: each for each in theirs}
+    differing = [each for each in ours if by_kind.pop(each["kind"], None) != each]
+    return not by_kind and all(
+        any(origin["kri"].split("_")[-2] in naming for origin in each["origins"])
+        for each in differing
+    )
+
+
+def _names(document: Json) -> bool:
+    entries = document.get("spec", {}).get("to") or ()
+    return any(each["targetRef"]["kind"] == MULTI_ZONE for each in entries)
+
+
+def _display_name(document: Json) -> str:
+    name: str = document.get("labels", {}).get("kuma.io/display-name", document["name"])
+    return name
