@@ -13,7 +13,8 @@ from kuma.api.app import build_api
 from kuma.api.dependencies import ApiDependencies
 from kuma.api.ports import InstanceFacts
 from kuma.config.control_plane import ControlPlaneSettings
-from kuma.identity.tokens import TokenIssuer, TokenValidator
+from kuma.identity.token_validator import TokenValidator
+from kuma.identity.tokens import TokenIssuer
 from kuma.kit.clock import ManualClock
 from kuma.pipeline.aggregates import Aggregates
 from kuma.policies.catalogue import REGISTRY

@@ -14,7 +14,7 @@ from kuma.identity.signing_keys import (
     generate_signing_key,
     signing_key_secret,
 )
-from kuma.identity.tokens import TokenValidator
+from kuma.identity.token_validator import TokenValidator
 from kuma.plan.secret import SecretBytes
 from tests.api.control_plane import ControlPlane, a_control_plane
 from tests.support.builders import a_global_secret, a_mesh

@@ -12,9 +12,9 @@ from kuma.identity.errors import TokenRefused
 from kuma.identity.key_pair import is_key_of, parse_certificates, parse_private_key
 from kuma.identity.signing_keys import USER_FAMILY, parse_signing_key, signing_key_secret
 from kuma.identity.static_keys import Trust, parse_static_key
+from kuma.identity.token_validator import TokenValidator
 from kuma.identity.tokens import (
     DataplaneIdentity,
-    TokenValidator,
     UserIdentity,
     ZoneIdentity,
 )

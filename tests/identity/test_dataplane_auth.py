@@ -11,10 +11,10 @@ from kuma.identity.dataplane_auth import (
 )
 from kuma.identity.errors import TokenRefused
 from kuma.identity.signing_keys import ZONE_FAMILY, dataplane_family, signing_key_secret
+from kuma.identity.token_validator import TokenValidator
 from kuma.identity.tokens import (
     DataplaneIdentity,
     TokenIssuer,
-    TokenValidator,
     ZoneIdentity,
     tag_values,
 )

@@ -32,10 +32,10 @@ from kuma.identity.signing_keys import (
     signing_key_secret,
 )
 from kuma.identity.static_keys import Trust, load_trust, parse_static_key
+from kuma.identity.token_validator import TokenValidator
 from kuma.identity.tokens import (
     DataplaneIdentity,
     TokenIssuer,
-    TokenValidator,
     UserIdentity,
     ZoneIdentity,
     sign_token,
@@ -388,3 +388,25 @@ def test_one_kind_of_token_is_not_taken_for_another(issuer, validator, signing_p
         validator.dataplane(zone, mesh="default")
     with pytest.raises(TokenRefused, match="this is a user token, a zone token is needed"):
         validator.zone(user)
+
+
+def test_who_was_believed_once_is_asked_again_each_time(issuer, validator, source, clock):
+    expiring, revoked = (issuer.user(JOHN, valid_for=HOUR * each) for each in (1, 2))
+    assert validator.user(expiring) == validator.user(revoked) == JOHN
+
+    clock.advance(HOUR)
+    with pytest.raises(TokenRefused, match="expired"):
+        validator.user(expiring)
+
+    assert validator.user(revoked) == JOHN
+    source.changed(
+        [
+            _added(
+                new_secret(
+                    USER_FAMILY.revocations[0], claims_of(revoked)["jti"].encode(), now=clock.now()
+                )
+            )
+        ]
+    )
+    with pytest.raises(TokenRefused, match="revoked"):
+        validator.user(revoked)

@@ -58,9 +58,12 @@ edits_ = st.lists(
 )
 
 
-@given(formulas_, edits_, st.booleans())
-def test_results_equal_those_computed_from_scratch(formulas, edits, collect) -> None:
-    engine, inputs = Engine(), {}
+@given(formulas_, edits_, st.booleans(), st.integers(0, 3), st.integers(0, 3))
+def test_results_equal_those_computed_from_scratch(
+    formulas, edits, collect, at_once, portions
+) -> None:
+    """However little is marked at once, and wherever between the portions somebody reads."""
+    engine, inputs = Engine(at_once=at_once), {}
     sheet = Sheet(engine, formulas)
     told: set[int] = set()
     watched = {
@@ -73,12 +76,14 @@ def test_results_equal_those_computed_from_scratch(formulas, edits, collect) -> 
         for ref, number in edit:
             inputs[ref] = number
             engine.set(("input", ref), number)
+            if collect:
+                engine.collect()
         after = from_scratch(inputs, formulas)
+        for _ in range(portions):
+            engine.mark(1)
+        assert [o.value() for o in watched.values()] == after
         assert {i for i, old in enumerate(before) if old != after[i]} <= told
         told.clear()
-        assert [o.value() for o in watched.values()] == after
-        if collect:
-            engine.collect()
 
 
 def double(engine: Engine, key: str) -> int:
@@ -133,6 +138,27 @@ def test_an_observer_is_told_once_until_it_reads() -> None:
     assert observed.value() == 4
     engine.set("a", 3)
     assert told == ["stale", "stale"]
+
+
+def test_many_are_told_in_portions_and_nobody_reads_before_all_are() -> None:
+    engine, told, behind = Engine(at_once=2), [], []
+    engine.when_behind(lambda: behind.append("behind"))
+    watched = [engine.observe(lambda i=i: told.append(i), multiple, engine, i) for i in range(1, 8)]
+    assert [each.value() for each in watched] == [0] * 7
+
+    engine.set("a", 1)
+    assert (len(told), behind) == (2, ["behind"])
+    assert engine.mark(3)
+    assert len(told) == 5
+
+    assert engine.query(multiple, engine, 5) == 5
+    assert sorted(told) == [1, 2, 3, 4, 5, 6, 7]
+    assert not engine.mark(3)
+    assert [each.value() for each in watched] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def multiple(engine: Engine, by: int) -> int:
+    return by * (engine.read("a") or 0)
 
 
 def test_unrelated_inputs_compute_nothing() -> None:

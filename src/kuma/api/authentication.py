@@ -17,7 +17,7 @@ from kuma.api.caller import ADMIN, ANONYMOUS, Caller
 from kuma.api.errors import Unauthenticated, find_problem
 from kuma.api.localhost import is_direct_from_localhost
 from kuma.identity.errors import TokenRefused
-from kuma.identity.tokens import TokenValidator
+from kuma.identity.token_validator import TokenValidator
 
 Authenticator = Callable[[Request], Caller | None]
 """None: not recognized, ask the next. Raises Unauthenticated."""

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from kuma.api.ports import Insights, Inspector, InstanceFacts
 from kuma.config.control_plane import ControlPlaneSettings
-from kuma.identity.tokens import TokenIssuer, TokenValidator
+from kuma.identity.token_validator import TokenValidator
+from kuma.identity.tokens import TokenIssuer
 from kuma.kit.clock import Clock
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica

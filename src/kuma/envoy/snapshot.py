@@ -65,7 +65,7 @@ class Layered(Mapping[str, EnvoyResource]):
         return sum(1 for _ in self)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Layered) and self.own == other.own:
+        if isinstance(other, Layered) and (self.own is other.own or self.own == other.own):
             if self.shared is other.shared:
                 return True
             if self.is_disjoint and other.is_disjoint:

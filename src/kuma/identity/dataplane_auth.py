@@ -10,7 +10,8 @@ Source: https://kuma.io/docs/2.14.x/production/secure-deployment/dp-auth/
 from collections.abc import Iterable, Mapping
 
 from kuma.identity.errors import TokenRefused
-from kuma.identity.tokens import DataplaneIdentity, TagValues, TokenValidator
+from kuma.identity.token_validator import TokenValidator
+from kuma.identity.tokens import DataplaneIdentity, TagValues
 from kuma.resources.kinds.dataplane import DataplaneSpec
 from kuma.resources.labels import WORKLOAD
 from kuma.resources.resource import Resource

@@ -4,9 +4,10 @@
 
 Inputs are cells that the world writes; everything else is a pure query over inputs and other
 queries. A query records what it reads. Setting an input marks its transitive dependents stale,
-which costs as much as there is to tell; a refresh verifies the reads of a stale query in order and
-runs it again only if one of them came out different. A result equal to the last one stops the
-change there (early cut-off), and keeps the old object, so that sharing survives.
+which costs as much as there is to tell: what is too much for one go is left to `mark`, and done
+before anything is read. A refresh verifies the reads of a stale query in order and runs it again
+only if one of them came out different. A result equal to the last one stops the change there (early
+cut-off), and keeps the old object, so that sharing survives.
 
 The idea is that of salsa (https://salsa-rs.github.io/salsa/reference/algorithm.html) and of build
 systems. Single-threaded; no I/O; nothing polls.
@@ -16,6 +17,9 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+
+AT_ONCE = 500
+"""Takes a millisecond or two."""
 
 
 class Cycle(Exception):
@@ -71,12 +75,18 @@ class Observation(Generic[T]):
 
 
 class Engine:
-    def __init__(self) -> None:
+    """`at_once`: how many queries are marked stale when an input is set; the others are left to
+    `mark`."""
+
+    def __init__(self, *, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._revision = 1
         self._inputs: dict[Hashable, _Cell] = {}
         self._nodes: dict[Hashable, _Node] = {}
         self._reads: list[dict[_Cell, None]] = []
         self._orphans: set[_Cell] = set()
+        self._unmarked: list[_Node] = []
+        self._behind: Callable[[], None] = lambda: None
         self.computations = 0
 
     def __len__(self) -> int:
@@ -95,9 +105,29 @@ class Engine:
         self._revision += 1
         cell.value = value
         cell.changed_at = self._revision
-        self._mark_stale(cell)
+        self._unmarked.extend(cell.dependents)
+        if self.mark(self._at_once):
+            self._behind()
         if value is None and not cell.dependents:
             del self._inputs[key]
+
+    def mark(self, at_most: int | None = None) -> bool:
+        """Mark stale what depends on inputs that were set; whether any is left after `at_most`."""
+        unmarked = self._unmarked
+        while unmarked and at_most != 0:
+            node = unmarked.pop()
+            if node.stale:
+                continue
+            at_most = None if at_most is None else at_most - 1
+            node.stale = True
+            unmarked.extend(node.dependents)
+            if node.observer is not None:
+                node.observer()
+        return bool(unmarked)
+
+    def when_behind(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when `mark` has something to do."""
+        self._behind = tell
 
     def peek(self, key: Hashable) -> Any:
         """An input's value, without recording that it was read."""
@@ -123,6 +153,8 @@ class Engine:
             node = self._nodes[key] = _Node(key)
             if not self._reads:
                 self._orphans.add(node)
+        if self._unmarked:
+            self.mark()
         if node.stale:
             self._refresh(node)
         if self._reads:
@@ -134,6 +166,7 @@ class Engine:
 
     def is_current(self, compute: Callable[..., Any], *args: Any) -> bool:
         """Whether `query` of the same would give a remembered value without looking at anything."""
+        self.mark()
         node = self._nodes.get((compute, *args))
         return node is not None and not node.stale
 
@@ -169,6 +202,7 @@ class Engine:
         return bool(self._orphans)
 
     def refreshed(self, node: _Node) -> Any:
+        self.mark()
         if node.stale:
             self._refresh(node)
         if type(node.value) is _Failure:
@@ -178,17 +212,6 @@ class Engine:
     def orphaned(self, node: _Node) -> None:
         if not node.dependents:
             self._orphans.add(node)
-
-    def _mark_stale(self, origin: _Cell) -> None:
-        pending = list(origin.dependents)
-        while pending:
-            node = pending.pop()
-            if node.stale:
-                continue
-            node.stale = True
-            pending.extend(node.dependents)
-            if node.observer is not None:
-                node.observer()
 
     def _refresh(self, node: _Node) -> None:
         if node.running:

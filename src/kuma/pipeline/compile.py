@@ -98,17 +98,14 @@ class Compiler:
         """The query of one proxy."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
-        own: Snapshot = self._engine.query(Compiler._own, self, key)
+        own: Outcome = self._engine.query(Compiler._own, self, key)
         sender = sender_of(view, key.name, traits.features, traits.redirection)
-        snapshot = own
-        if sender is not None:
-            shared: Snapshot = self._engine.query(
-                Compiler._shared, self, view, sender, traits.system_ca_path
-            )
-            snapshot = _over(own, shared)
-        wanted = wanted_certificate(view, key.name)
-        piped = piped_of(view, key.name, traits.features, traits.redirection)
-        return Outcome(snapshot, wanted, trusted_from(view, key.name), piped)
+        if sender is None:
+            return own
+        shared: Snapshot = self._engine.query(
+            Compiler._shared, self, view, sender, traits.system_ca_path
+        )
+        return Outcome(_over(own.snapshot, shared), own.wanted, own.not_before, own.piped)
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
         """Makes anew, part by part, what a proxy shares with others and what is out of date: work that
@@ -154,13 +151,16 @@ class Compiler:
         known = identity_of_proxy(view, key.name)
         return mesh_authority(view) if known is None else identity_authority(view, known.name)
 
-    def _own(self, key: ProxyKey) -> Snapshot:
+    def _own(self, key: ProxyKey) -> Outcome:
         """The query of what is the proxy's alone."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         issued: Issued | None = self._engine.read(certificate_input(key))
         made = self._made_own(view, key.name, traits, issued)
-        return as_snapshot(self._resources(view, made, key.name, traits))
+        snapshot = as_snapshot(self._resources(view, made, key.name, traits))
+        wanted = wanted_certificate(view, key.name)
+        piped = piped_of(view, key.name, traits.features, traits.redirection)
+        return Outcome(snapshot, wanted, trusted_from(view, key.name), piped)
 
     def _resources(
         self, view: MeshView, made: Iterable[Made], name: str, traits: Traits

@@ -1,7 +1,7 @@
 """Envoy's admin interface from afar: certificates for proxies' admin listeners, and the client.
 
-GlobalSecret envoy-admin-ca -> authority (engine input) -> server certificate of each address
-                                                        -> our client certificate
+GlobalSecret envoy-admin-ca -> signing authority (engine input) -> server certificate of each address
+                                                                -> our client certificate
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from kuma.identity.admin_ca import (
     generate_admin_ca,
     issue_admin_client,
     issue_admin_server,
+    signing_authority,
 )
 from kuma.identity.errors import IdentityError
 from kuma.identity.key_pair import CertificateAuthority, KeyPair
@@ -103,7 +104,9 @@ class EnvoyAdmin:
         if not any(change.key == ADMIN_CA for change in changes):
             return
         try:
-            self._engine.set(_AUTHORITY, find_admin_ca(self._replica))
+            root = find_admin_ca(self._replica)
+            authority = None if root is None else signing_authority(root, clock=self._clock)
+            self._engine.set(_AUTHORITY, authority)
         except IdentityError as error:
             log.error("the CA of Envoy's admin interface cannot be used", reason=str(error))  # noqa: TRY400
         self._client = None

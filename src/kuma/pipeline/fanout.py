@@ -32,7 +32,7 @@ FAILURES = Counter("xds_generation_errors", "Proxies whose configuration could n
 SLICE = 0.01
 """Seconds of work after which other tasks get their turn."""
 PORTION = 1_000
-"""Results that nobody needs any more, forgotten between two turns of others."""
+"""Results that are marked stale, or forgotten since nobody needs them, between two turns of others."""
 
 Sink = Callable[[Snapshot], None]
 
@@ -87,6 +87,7 @@ class Fanout(Generic[O]):
         """By mesh; the first is the next to have its turn."""
         self._woken = asyncio.Event()
         self._pause_at = 0.0
+        engine.when_behind(self._woken.set)
 
     def __contains__(self, key: ProxyKey) -> bool:
         return key in self._proxies
@@ -118,6 +119,7 @@ class Fanout(Generic[O]):
         while True:
             await self._woken.wait()
             self._woken.clear()
+            await self._let_others()
             while self._queues:
                 await self._slice()
             await self._forget()
@@ -156,13 +158,20 @@ class Fanout(Generic[O]):
         del self._queues[mesh]
         if queue:
             self._queues[mesh] = queue
-        await asyncio.sleep(0)
+        await self._let_others()
+
+    async def _let_others(self) -> None:
+        """Have their turn; then enqueue, in portions, whom it concerns what they changed."""
+        is_left = True
+        while is_left:
+            await asyncio.sleep(0)
+            is_left = self._engine.mark(PORTION)
 
     async def _bring_up_to_date(self, proxy: _Proxy[O]) -> None:
         try:
             for _ in self._ahead(proxy.key):
                 if perf_counter() >= self._pause_at:
-                    await asyncio.sleep(0)
+                    await self._let_others()
                     self._pause_at = perf_counter() + SLICE
             if not proxy.sinks:
                 return

@@ -21,6 +21,7 @@ from kuma.pipeline.fanout import Fanout, ProxyKey
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.joining import Joining
 from kuma.pipeline.registration import Registrar, not_ready
+from kuma.pipeline.subscription import Subscription
 from kuma.pipeline.traits import traits_input, traits_of
 from kuma.pipeline.workloads import missing_workload
 from kuma.resources.codec import parse_document
@@ -61,7 +62,7 @@ class _Stream:
     brings_dataplane: bool
     is_leaving: bool = False
     joining: Joining | None = None
-    subscription: str = ""
+    subscription: Subscription = field(init=False)
     detach: Callable[[], None] = field(default=lambda: None)
 
     def sent(self, type_url: TypeUrl) -> None:

@@ -91,8 +91,10 @@ class Tracker:
         self._woken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
-    def connected(self, key: ProxyKey, version: dict[str, Any], metadata: Mapping[str, Any]) -> str:
-        """A stream began; the subscription's id, to be given back with what it does."""
+    def connected(
+        self, key: ProxyKey, version: dict[str, Any], metadata: Mapping[str, Any]
+    ) -> Subscription:
+        """A stream began; the subscription is to be given back with what it does."""
         known = self._insight(key)
         generation = max((s.generation for s in known.subscriptions), default=0) + 1 if known else 1
         subscription = Subscription(
@@ -106,25 +108,26 @@ class Tracker:
         tracked.subscriptions[subscription.id] = subscription
         tracked.metadata = {k: v for k, v in metadata.items() if k not in _OWN}
         self._mark(key, urgent=True)
-        return subscription.id
+        return subscription
 
-    def sent(self, key: ProxyKey, subscription: str, type_url: TypeUrl) -> None:
-        self._find(key, subscription).sent(type_url, self._clock.now())
+    def sent(self, key: ProxyKey, subscription: Subscription, type_url: TypeUrl) -> None:
+        subscription.sent(type_url, self._clock.now())
         self._mark(key, urgent=False)
 
-    def acknowledged(self, key: ProxyKey, subscription: str, type_url: TypeUrl) -> None:
-        self._find(key, subscription).acknowledged(type_url, self._clock.now())
+    def acknowledged(self, key: ProxyKey, subscription: Subscription, type_url: TypeUrl) -> None:
+        subscription.acknowledged(type_url, self._clock.now())
         self._mark(key, urgent=False)
-        pending = self._tracked[key].pending
-        if type_url is TypeUrl.SECRET and pending is not None:
+        if type_url is TypeUrl.SECRET and (pending := self._tracked[key].pending) is not None:
             self.certified(key, pending)
 
-    def rejected(self, key: ProxyKey, subscription: str, type_url: TypeUrl, error: str) -> None:
-        self._find(key, subscription).rejected(type_url, error, self._clock.now())
+    def rejected(
+        self, key: ProxyKey, subscription: Subscription, type_url: TypeUrl, error: str
+    ) -> None:
+        subscription.rejected(type_url, error, self._clock.now())
         self._mark(key, urgent=True)
 
-    def disconnected(self, key: ProxyKey, subscription: str) -> None:
-        self._find(key, subscription).disconnected = self._clock.now()
+    def disconnected(self, key: ProxyKey, subscription: Subscription) -> None:
+        subscription.disconnected = self._clock.now()
         self._mark(key, urgent=True)
 
     def issued(self, key: ProxyKey, issued: Issued | None) -> None:
@@ -269,9 +272,6 @@ class Tracker:
     def _ring(self) -> None:
         self._timer = None
         self._woken.set()
-
-    def _find(self, key: ProxyKey, subscription: str) -> Subscription:
-        return self._tracked[key].subscriptions[subscription]
 
     def _insight(self, key: ProxyKey) -> DataplaneInsightSpec | None:
         found = self._replica.find(_insight_key(key))

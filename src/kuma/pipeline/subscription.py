@@ -53,23 +53,23 @@ class Subscription:
     disconnected: datetime | None = None
     updated: datetime | None = None
     total: Counters = field(default_factory=Counters)
-    by_type: dict[str, Counters] = field(default_factory=dict)
+    by_type: dict[TypeUrl, Counters] = field(default_factory=dict)
     last_rejection: Rejection | None = None
     _parsed: Version | None = None
 
     def sent(self, type_url: TypeUrl, now: datetime) -> None:
-        for counters in self._counters(type_url):
-            counters.sent += 1
+        self.total.sent += 1
+        self._of(type_url).sent += 1
         self.updated = now
 
     def acknowledged(self, type_url: TypeUrl, now: datetime) -> None:
-        for counters in self._counters(type_url):
-            counters.acknowledged += 1
+        self.total.acknowledged += 1
+        self._of(type_url).acknowledged += 1
         self.updated = now
 
     def rejected(self, type_url: TypeUrl, error: str, now: datetime) -> None:
-        for counters in self._counters(type_url):
-            counters.rejected += 1
+        self.total.rejected += 1
+        self._of(type_url).rejected += 1
         self.updated = now
         name = type_url.rsplit(".", 1)[-1]
         self.last_rejection = Rejection(type=name, message=error, time=now)
@@ -79,7 +79,11 @@ class Subscription:
         Raises ValidationError."""
         if self._parsed is None:
             self._parsed = Version.model_validate(self.version)
-        stats = {name: counters.to_stats() for name, counters in self.by_type.items()}
+        stats = {
+            name: counters.to_stats()
+            for type_url, name in _FIELDS.items()
+            if (counters := self.by_type.get(type_url)) is not None
+        }
         status = DiscoverySubscriptionStatus.model_construct(
             last_update_time=self.updated,
             total=self.total.to_stats(),
@@ -99,11 +103,11 @@ class Subscription:
             generation=self.generation,
         )
 
-    def _counters(self, type_url: TypeUrl) -> list[Counters]:
-        name = _FIELDS.get(type_url)
-        if name is None:
-            return [self.total]
-        return [self.total, self.by_type.setdefault(name, Counters())]
+    def _of(self, type_url: TypeUrl) -> Counters:
+        counters = self.by_type.get(type_url)
+        if counters is None:
+            counters = self.by_type[type_url] = Counters()
+        return counters
 
 
 def as_timestamp(moment: datetime) -> str:

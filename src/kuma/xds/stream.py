@@ -97,7 +97,7 @@ class AdsStream(ABC, Generic[Request]):
     def advance(self) -> list[Response]:
         out: list[Response] = []
         snapshot = self._snapshot
-        if snapshot is None or not self._interests:
+        if snapshot is None or self._is_idle(snapshot):
             return out
         self._send_newest(TypeUrl.SECRET, snapshot, out)
         self._send_newest(TypeUrl.CLUSTER, snapshot, out)
@@ -108,6 +108,13 @@ class AdsStream(ABC, Generic[Request]):
                 self._send_newest(TypeUrl.ROUTE, snapshot, out)
         self._send_removals(snapshot, out)
         return out
+
+    def _is_idle(self, snapshot: Snapshot) -> bool:
+        """Nothing is to be sent or removed, as after most acknowledgements."""
+        for type_url, interest in self._interests.items():
+            if interest.doomed or interest.suspects or interest.is_behind(snapshot.of(type_url)):
+                return False
+        return True
 
     @property
     def waits_for(self) -> str:

@@ -43,7 +43,8 @@ from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.identity.dataplane_auth import authenticate_dataplane
 from kuma.identity.static_keys import load_trust
-from kuma.identity.tokens import TokenIssuer, TokenValidator
+from kuma.identity.token_validator import TokenValidator
+from kuma.identity.tokens import TokenIssuer
 from kuma.kit.clock import Clock, SystemClock
 from kuma.kit.incremental import Engine
 from kuma.kit.version import PRODUCT, program_version
