@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kuma.policies.collectors import has_port, validate_collector
 from kuma.policies.constraints import PROXIES, Found
-from kuma.policies.lists import one_of_lists
+from kuma.policies.lists import one_of_lists, validate_items, validate_matches, validate_top
 from kuma.policies.log_operators import check_operators
 from kuma.policies.meshaccesslog.model import (
     AccessLogConf,
@@ -21,9 +21,8 @@ from kuma.policies.meshaccesslog.model import (
     OtelBackend,
     TcpBackend,
 )
-from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _PATH = re.compile(r"(/[^/\0]*)+/?")
@@ -34,28 +33,18 @@ def validate(resource: Resource[MeshAccessLogSpec]) -> Found:
     spec = resource.spec
     lists = {"from": spec.from_, "to": spec.to, "rules": spec.rules}
     found: list[Violation] = []
-    if spec.target_ref is not None:
-        found += at(
-            "targetRef",
-            validate_target_ref(
-                spec.target_ref,
-                kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
-                is_inbound_policy=bool(spec.from_ or spec.rules),
-                gateway_tags_allowed=True,
-            ),
-        )
+    found += validate_top(
+        spec.target_ref,
+        kinds=(*PROXIES, TargetRefKind.MESH_GATEWAY),
+        is_inbound_policy=bool(spec.from_ or spec.rules),
+        gateway_tags_allowed=True,
+    )
     found += one_of_lists(tuple(lists), [name for name, items in lists.items() if items])
     kinds = _destinations((spec.target_ref or WHOLE_MESH).kind)
-    for index, target in enumerate(spec.to or ()):
-        found += at(f"to[{index}].targetRef", validate_target_ref(target.target_ref, kinds=kinds))
-        found += at(f"to[{index}].default", _validate_conf(target.default))
-    for index, client in enumerate(spec.from_ or ()):
-        whole = (TargetRefKind.MESH,)
-        found += at(f"from[{index}].targetRef", validate_target_ref(client.target_ref, kinds=whole))
-        found += at(f"from[{index}].default", _validate_conf(client.default))
+    found += validate_items("to", spec.to, kinds, _validate_conf)
+    found += validate_items("from", spec.from_, (TargetRefKind.MESH,), _validate_conf)
     for index, rule in enumerate(spec.rules or ()):
-        for position, match in enumerate(rule.matches or ()):
-            found += at(f"rules[{index}].matches[{position}]", validate_match(match))
+        found += at(f"rules[{index}]", validate_matches(rule.matches))
         found += at(f"rules[{index}].default", _validate_conf(rule.default))
     return at("spec", found)
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from kuma.kit.regex import find_regex_error
 from kuma.policies.collectors import has_port, is_host, validate_collector
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
+from kuma.policies.lists import validate_top
 from kuma.policies.meshmetric.model import (
     Application,
     Backend,
@@ -25,7 +26,7 @@ from kuma.policies.meshmetric.model import (
     Sidecar,
 )
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _DEFINED = "must be defined"
@@ -37,15 +38,9 @@ _SHORTEST = timedelta(seconds=1)
 
 def validate(resource: Resource[MeshMetricSpec]) -> Found:
     spec = resource.spec
-    found: list[Violation] = []
-    if spec.target_ref is not None:
-        kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
-        found += at(
-            "targetRef",
-            validate_target_ref(spec.target_ref, kinds=kinds, gateway_tags_allowed=True),
-        )
-    found += at("default", list(_validate_conf(spec.default)))
-    return at("spec", found)
+    kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
+    top = validate_top(spec.target_ref, kinds=kinds, gateway_tags_allowed=True)
+    return at("spec", (*top, *at("default", tuple(_validate_conf(spec.default)))))
 
 
 def _validate_conf(conf: MetricConf) -> Iterator[Violation]:

@@ -16,6 +16,7 @@ from kuma.policies.collectors import (
     validate_collector,
 )
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
+from kuma.policies.lists import validate_top
 from kuma.policies.meshtrace.model import (
     Backend,
     BackendType,
@@ -29,7 +30,7 @@ from kuma.policies.meshtrace.model import (
 )
 from kuma.resources.resource import Resource
 from kuma.resources.spec import parse_decimal
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _DEFINED = "must be defined"
@@ -42,12 +43,9 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 def validate(resource: Resource[MeshTraceSpec]) -> Found:
     spec = resource.spec
-    found: list[Violation] = []
-    if spec.target_ref is not None:
-        kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
-        found += at("targetRef", validate_target_ref(spec.target_ref, kinds=kinds))
-    found += at("default", list(_validate_conf(spec.default)))
-    return at("spec", found)
+    kinds = (*PROXIES, TargetRefKind.MESH_GATEWAY) if is_system_policy(resource) else PROXIES
+    top = validate_top(spec.target_ref, kinds=kinds)
+    return at("spec", (*top, *at("default", tuple(_validate_conf(spec.default)))))
 
 
 def _validate_conf(conf: TraceConf) -> Iterator[Violation]:
