@@ -15,7 +15,7 @@ from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.kit.value import value
 from kuma.plan.failure import CLOSED, LEFT_OUT, Failure
 from kuma.plan.protocol import Protocol
-from kuma.plan.proxy import Destination, Inbound, OutboundPassthrough
+from kuma.plan.proxy import Destination, DirectAccess, Inbound, OutboundPassthrough
 from tests.envoy.plans import a_destination, a_tcp_outbound, an_http_outbound, an_inbound, conf
 from tests.support.envoy_running import an_envoy
 from tests.support.processes import accepts, free_ports
@@ -57,6 +57,7 @@ INBOUND = an_inbound()
 TCP_INBOUND = an_inbound(Protocol.TCP)
 OUTBOUND = an_http_outbound()
 DESTINATION = a_destination()
+DIRECT = DirectAccess((("192.168.0.2", 5432),))
 PASSED = OutboundPassthrough(version=4, port=15001)
 MADE = Made(Purpose.OUTBOUND, Renderer().destination(DESTINATION))
 
@@ -75,6 +76,7 @@ PARTS: dict[str, tuple[str, Render]] = {
     "outbound_route": ("outbound 127.0.0.1:10001", lambda r: r.outbound(OUTBOUND)),
     "destination_cluster": ("destination backend", lambda r: r.destination(DESTINATION)),
     "passed_out": ("outbound:passthrough:ipv4", lambda r: r.passed_out(PASSED)),
+    "direct_access": ("direct_access", lambda r: r.direct_access(DIRECT)),
     "beside": ("clusters beside outbound:127.0.0.1:10001", lambda r: r.beside(OUTBOUND)),
     "finish": ("backend", lambda r: r.finish(MADE, conf(Carried()))),
     "add": ("the proxy", lambda r: r.added(conf(Carried()))),

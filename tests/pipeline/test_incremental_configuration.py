@@ -184,6 +184,15 @@ redirected = st.builds(
     st.sampled_from([None, {"refs": [{"kind": "MeshService", "name": "api"}]}]),
     st.sets(st.sampled_from(["*", *SERVICES]), max_size=1),
 )
+bare = st.builds(
+    lambda number, port: a_dataplane(
+        f"dp-{number}",
+        address=f"10.0.0.{number}",
+        inbounds=[{"port": port, "tags": {"version": "v1"}}],
+    ),
+    st.integers(1, 4),
+    st.integers(5432, 5433),
+)
 addresses = st.sets(st.sampled_from(SERVICES)).map(lambda found: virtual_outbounds(*found))
 mesh_services = st.builds(
     lambda name, port: a_mesh_service(name, f"241.0.0.{SERVICES.index(name)}", port),
@@ -198,6 +207,7 @@ edits = st.tuples(
     st.one_of(
         timeouts,
         routes,
+        bare,
         dataplanes,
         dataplanes,
         external,

@@ -167,6 +167,25 @@ async def test_instances_are_called_directly_where_that_is_asked_for(world: Worl
     await world.web()
 
 
+async def test_such_calls_are_logged(world: World) -> None:
+    instance = (await world.cp.rest.get("/meshes/default/dataplanes/api")).json()["networking"]
+    there = instance["address"], instance["inbound"][0]["port"]
+    log = world.cp.directory / "direct.log"
+    default = {"backends": [{"type": "File", "file": {"path": str(log)}}]}
+    spec = {"to": [{"targetRef": {"kind": "Mesh"}, "default": default}]}
+    policy = {"type": "MeshAccessLog", "mesh": "default", "name": "direct", "spec": spec}
+    await world.cp.put(policy)
+    await world.web(directAccessServices=["*"])
+
+    async def logged() -> str:
+        await backend_at(*there)
+        return log.read_text() if log.exists() else ""
+
+    await until(logged, lambda found: f"(direct_access_{there[0]}:{there[1]})" in found)
+    await world.cp.delete(policy)
+    await world.web()
+
+
 def passthrough(mode: str, *matches: dict[str, Any]) -> dict[str, Any]:
     default = {"passthroughMode": mode, "appendMatch": list(matches)}
     spec = {"targetRef": {"kind": "Mesh"}, "default": default}

@@ -21,8 +21,9 @@ from kuma.envoy.route import build_routes
 from kuma.envoy.shaper import Shaper
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.kit.slots import EMPTY, Slots
+from kuma.plan import names
 from kuma.plan.failure import CLOSED, LEFT_OUT, Failure, told
-from kuma.plan.proxy import Destination, Inbound, Outbound, OutboundPassthrough
+from kuma.plan.proxy import Destination, DirectAccess, Inbound, Outbound, OutboundPassthrough
 
 T = TypeVar("T")
 _FORBIDDEN = Route(match=RouteMatch(prefix="/"), direct_response=DirectResponseAction(status=403))
@@ -67,6 +68,13 @@ class IsolatingRenderer(Renderer):
             f"destination {destination.name}",
             lambda renderer: renderer.destination(destination, system_ca_path=system_ca_path),
             lambda: _nowhere(destination),
+        )
+
+    def direct_access(self, plan: DirectAccess) -> tuple[EnvoyResource, ...]:
+        return self._made(
+            names.DIRECT_ACCESS,
+            lambda renderer: renderer.direct_access(plan),
+            lambda: Renderer().direct_access(plan),
         )
 
     def passed_out(

@@ -25,7 +25,7 @@ from kuma.envoy.route import (
     build_route,
     build_routes,
 )
-from kuma.envoy.shaper import InboundChain, OutboundChain, Shaper, Upstream
+from kuma.envoy.shaper import Direct, InboundChain, OutboundChain, Shaper, Upstream
 from kuma.envoy.snapshot import EnvoyResource, TypeUrl
 from kuma.envoy.told import Told
 from kuma.kit.slots import Slots
@@ -118,9 +118,12 @@ class Renderer:
         return (as_resource(TypeUrl.LISTENER, made.name, made), *map(_as_cluster, clusters))
 
     def direct_access(self, plan: DirectAccess) -> tuple[EnvoyResource, ...]:
+        """The cluster, the listeners, and the clusters that policies added."""
         listeners, cluster = passthrough.build_direct(plan)
-        made = (as_resource(TypeUrl.LISTENER, each.name, each) for each in listeners)
-        return (_as_cluster(cluster), *made)
+        made, clusters = Direct(plan, listeners), {cluster.name: cluster}
+        self._shape(lambda shaper: clusters.update({e.name: e for e in shaper.direct_access(made)}))
+        found = (as_resource(TypeUrl.LISTENER, each.name, each) for each in made.listeners)
+        return (*map(_as_cluster, clusters.values()), *found)
 
     def admin(self, admin: Admin) -> tuple[EnvoyResource, ...]:
         """The clusters, and the listener if there is one. Its TLS needs the secrets

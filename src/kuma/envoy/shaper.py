@@ -26,7 +26,7 @@ from kuma.envoy.finished import Finished, Made
 from kuma.envoy.internal import DEFAULT, InternalRanges
 from kuma.envoy.told import Told
 from kuma.kit.slots import Slots
-from kuma.plan.proxy import Destination, Inbound, Outbound, OutboundPassthrough
+from kuma.plan.proxy import Destination, DirectAccess, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRoute
 
 
@@ -84,6 +84,14 @@ class PassedOut:
     internal: InternalRanges = DEFAULT
 
 
+@dataclass(slots=True)
+class Direct:
+    """The listeners of instances that are called directly."""
+
+    plan: DirectAccess
+    listeners: list[Listener]
+
+
 class Shaper:
     """Does nothing at every hook; a policy overrides what it shapes. `kind` is that of the policy.
     `guards`: without its edit a part would let in whom it keeps out, so there is no part without."""
@@ -107,6 +115,10 @@ class Shaper:
 
     def passed_out(self, made: PassedOut) -> Iterable[Cluster]:
         """Returns further clusters, to which what it put into the listener sends."""
+        return ()
+
+    def direct_access(self, made: Direct) -> Iterable[Cluster]:
+        """Returns further clusters that the listeners need."""
         return ()
 
     def beside(self, part: Inbound | Outbound) -> Iterable[Cluster]:

@@ -12,6 +12,7 @@ from kuma.kit.incremental import Engine
 from kuma.pipeline.matching import Matching
 from kuma.pipeline.membership import Membership
 from kuma.pipeline.view import (
+    bare_input,
     external_input,
     matched_input,
     members_input,
@@ -22,7 +23,7 @@ from kuma.pipeline.view import (
     virtual_input,
     virtual_of_input,
 )
-from kuma.resolve.view import ServiceInbound, index_inbounds, sort_inbounds
+from kuma.resolve.view import ServiceInbound, bare_inbounds_of, index_inbounds, sort_inbounds
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
@@ -61,6 +62,7 @@ class Index:
         self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
         self._services_of: dict[tuple[str, str], set[str]] = {}
         self._names: dict[str, set[str]] = defaultdict(set)
+        self._bare: dict[str, dict[str, tuple[ServiceInbound, ...]]] = defaultdict(dict)
         self._external: dict[Service, dict[str, AnyResource]] = defaultdict(dict)
         self._external_of: dict[tuple[str, str], str] = {}
         self._membership = Membership()
@@ -146,10 +148,15 @@ class Index:
         place = (key.mesh, key.name)
         before = self._services_of.pop(place, set())
         found: dict[str, list[ServiceInbound]] = defaultdict(list)
+        bare: tuple[ServiceInbound, ...] = ()
         if resource is not None and isinstance(resource.spec, DataplaneSpec):
+            bare = bare_inbounds_of(resource)
             for service, inbound in index_inbounds(resource):
                 found[service].append(inbound)
             self._services_of[place] = set(found)
+        if bare != self._bare[key.mesh].get(key.name, ()):
+            _put(self._bare[key.mesh], key.name, bare or None)
+            self._engine.set(bare_input(key.mesh), dict(self._bare[key.mesh]) or None)
         touched = set[Service]()
         for service in before | set(found):
             held = self._inbounds[key.mesh, service]

@@ -1,6 +1,6 @@
 """A MeshView whose reads the engine records: resolution over it is incremental by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ def service_input(mesh: str, service: str) -> tuple[str, str, str]:
 def service_names_input(mesh: str) -> tuple[str, str]:
     """The engine's input with the names of all services of inbounds, sorted."""
     return ("services", mesh)
+
+
+def bare_input(mesh: str) -> tuple[str, str]:
+    """The engine's input with the inbounds without a service, by Dataplane."""
+    return ("bare", mesh)
 
 
 def external_input(mesh: str, service: str) -> tuple[str, str, str]:
@@ -104,6 +109,9 @@ class TrackedView:
 
     def service_names(self) -> tuple[str, ...]:
         return self.engine.read(service_names_input(self.mesh_name)) or ()
+
+    def bare_inbounds(self) -> Mapping[str, tuple[ServiceInbound, ...]]:
+        return self.engine.read(bare_input(self.mesh_name)) or {}
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         return self.engine.read(external_input(self.mesh_name, service)) or ()

@@ -150,6 +150,8 @@ class DirectAccess:
 
     instances: tuple[tuple[str, int], ...]
     tls: MutualTls | None = None
+    conf: Slots = EMPTY
+    is_unified: bool = False
 
 
 @value

@@ -102,9 +102,10 @@ def named_passthroughs(passed: tuple[_Passthrough, ...], unified: bool) -> tuple
 
 
 def named_direct(view: MeshView, direct: DirectAccess | None, unified: bool) -> DirectAccess | None:
-    if direct is None or direct.tls is None or not unified:
+    if direct is None or not unified:
         return direct
-    return replace(direct, tls=_with_secrets(view, direct.tls))
+    tls = None if direct.tls is None else _with_secrets(view, direct.tls)
+    return replace(direct, tls=tls, is_unified=True)
 
 
 def named_conf(conf: Slots, unified: bool) -> Slots:

@@ -107,23 +107,30 @@ def direct_access(
     name: str,
     services: tuple[str, ...],
     taken: frozenset[tuple[str, int]],
-    secrets: Secrets | None = None,
+    client: Client,
 ) -> DirectAccess:
-    """The instances of `services`, but for the proxy itself and what is at `taken`. `secrets`: where its
-    certificate is, if that is one of a MeshIdentity."""
+    """The instances of `services`, but for the proxy itself and what is at `taken`."""
     found = _instances(view, services)
     chosen = {(address, port) for dataplane, address, port in found if dataplane != name}
-    return DirectAccess(tuple(sorted(chosen - taken)), _tls_to_anybody(view, secrets))
+    return DirectAccess(
+        tuple(sorted(chosen - taken)),
+        _tls_to_anybody(view, client.secrets),
+        with_collectors(view, _as_to_a_service(view, client, EMPTY)),
+    )
 
 
 @derived
 def _instances(view: MeshView, services: tuple[str, ...]) -> tuple[tuple[str, str, int], ...]:
-    wanted = view.service_names() if ALL_SERVICES in services else services
-    found = {
-        (each.dataplane, each.address, each.port)
-        for service in wanted
-        for each in view.service_inbounds(service)
-    }
+    """All of them, if that is asked for, are also those that are no service.
+
+    # Differs from Kuma: they are where others call them, at the address that they advertise.
+    """
+    is_all = ALL_SERVICES in services
+    wanted = view.service_names() if is_all else services
+    inbounds = [each for service in wanted for each in view.service_inbounds(service)]
+    if is_all:
+        inbounds += [each for bare in view.bare_inbounds().values() for each in bare]
+    found = {(each.dataplane, each.address, each.port) for each in inbounds}
     instances: tuple[tuple[str, str, int], ...] = shared(view, tuple(sorted(found)))
     return instances
 

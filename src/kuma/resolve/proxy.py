@@ -269,7 +269,7 @@ def received_by(
         return Received(inbounds)
     secrets = secrets_of(view, dataplane.labels)
     passed = passed_in(view, dataplane.spec, subject, redirection, features, secrets=secrets)
-    direct = _direct(view, dataplane, features, said)
+    direct = _direct(view, dataplane, subject, features, said)
     return Received(
         inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
     )
@@ -278,6 +278,7 @@ def received_by(
 def _direct(
     view: MeshView,
     dataplane: Resource[DataplaneSpec],
+    subject: Subject,
     features: tuple[str, ...],
     said: Redirection | None,
 ) -> DirectAccess | None:
@@ -287,9 +288,9 @@ def _direct(
         return None
     outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
     taken = frozenset((each.address, each.port) for each in outbounds)
-    secrets = secrets_of(view, dataplane.labels)
+    client = with_asked_tags(view, client_of(view, subject), dataplane)
     chosen = tuple(sorted(set(services)))
-    return direct_access(view, dataplane.name, chosen, taken, secrets)
+    return direct_access(view, dataplane.name, chosen, taken, client)
 
 
 def _inbounds(

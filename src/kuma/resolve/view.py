@@ -104,6 +104,9 @@ class MeshView(Protocol):
     def service_names(self) -> tuple[str, ...]:
         """Every `kuma.io/service` of an inbound, but for those of ignored ones; sorted."""
 
+    def bare_inbounds(self) -> Mapping[str, tuple[ServiceInbound, ...]]:
+        """By Dataplane, the inbounds without a `kuma.io/service`, but for ignored ones."""
+
     def external_services(self, service: str) -> tuple[Resource[ExternalServiceSpec], ...]:
         """Sorted by name."""
 
@@ -141,12 +144,21 @@ def index_inbounds(
     dataplane: Resource[DataplaneSpec],
 ) -> Iterator[tuple[str, ServiceInbound]]:
     """The services of a dataplane, each with the inbound that serves it."""
-    networking = dataplane.spec.networking
-    for inbound in networking.inbound:
-        if not inbound.service or inbound.state is InboundState.IGNORED:
-            continue
-        if inbound.port != SERVICE_LESS_PORT:
+    for inbound in _called(dataplane):
+        if inbound.service:
             yield inbound.service, as_service_inbound(dataplane, inbound)
+
+
+def bare_inbounds_of(dataplane: Resource[DataplaneSpec]) -> tuple[ServiceInbound, ...]:
+    """Those that serve nothing that has a name."""
+    bare = (each for each in _called(dataplane) if not each.service)
+    return tuple(as_service_inbound(dataplane, each) for each in bare)
+
+
+def _called(dataplane: Resource[DataplaneSpec]) -> Iterator[Inbound]:
+    for inbound in dataplane.spec.networking.inbound:
+        if inbound.state is not InboundState.IGNORED and inbound.port != SERVICE_LESS_PORT:
+            yield inbound
 
 
 def as_service_inbound(dataplane: Resource[DataplaneSpec], inbound: Inbound) -> ServiceInbound:
@@ -246,6 +258,11 @@ class PlainMeshView:
 
     def service_names(self) -> tuple[str, ...]:
         return tuple(sorted(self._inbounds))
+
+    def bare_inbounds(self) -> Mapping[str, tuple[ServiceInbound, ...]]:
+        dataplanes: Mapping[str, Resource[Any]] = self._by_kind[DATAPLANE.name]
+        found = {name: bare_inbounds_of(each) for name, each in dataplanes.items()}
+        return {name: inbounds for name, inbounds in found.items() if inbounds}
 
     def external_services(self, service: str) -> tuple[Resource[Any], ...]:
         found: tuple[Resource[Any], ...] = _sorted(self._by_kind[EXTERNAL_SERVICE.name])

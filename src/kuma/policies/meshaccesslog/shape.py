@@ -9,12 +9,13 @@ from dataclasses import replace
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_pb2 import Listener
 
 from kuma.envoy.access_log import add_to_chains
-from kuma.envoy.shaper import InboundChain, OutboundChain, PassedOut, Shaper
+from kuma.envoy.shaper import Direct, InboundChain, OutboundChain, PassedOut, Shaper
 from kuma.plan.collector import Collectors
 from kuma.plan.logged import LoggedAs
-from kuma.plan.proxy import Inbound, Outbound
+from kuma.plan.proxy import DirectAccess, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRouting
 from kuma.policies.meshaccesslog.model import AccessLogConf, Backend, BackendType, InboundLogs
 from kuma.policies.meshaccesslog.write import (
@@ -67,15 +68,11 @@ class AccessLogShaper(Shaper):
 
     def passed_out(self, made: PassedOut) -> Iterator[Cluster]:
         """Differs from Kuma, whose line without a format of its own is `tcp`."""
-        logged, conf = made.plan.conf.get(LoggedAs), made.plan.conf.get(AccessLogConf)
-        if logged is None or conf is None:
-            return
-        known = made.plan.conf.get(Collectors) or Collectors()
-        known = replace(known, is_unified=made.plan.is_unified)
-        writer = Writer(TCP_FORMAT, logged, values_to(_OUTSIDE, logged), known)
-        made_loggers = [writer.logger(each, "") for each in conf.backends or ()]
-        add_to_chains(made.listener, [each for each in made_loggers if each is not None])
-        yield from _clusters(conf.backends or (), known, logged)
+        yield from _log_outside(made.plan, [(made.listener, _OUTSIDE)])
+
+    def direct_access(self, made: Direct) -> Iterator[Cluster]:
+        """Differs from Kuma, which tells the calls to one of the instances."""
+        yield from _log_outside(made.plan, [(each, each.name) for each in made.listeners])
 
     def beside(self, part: Inbound | Outbound) -> Iterator[Cluster]:
         """The collectors."""
@@ -83,6 +80,21 @@ class AccessLogShaper(Shaper):
         if logged is None:
             return
         yield from _clusters(_backends(part), _collectors(part), logged)
+
+
+def _log_outside(
+    plan: OutboundPassthrough | DirectAccess, listeners: Iterable[tuple[Listener, str]]
+) -> Iterator[Cluster]:
+    """`listeners`, each with what its calls go to."""
+    logged, conf = plan.conf.get(LoggedAs), plan.conf.get(AccessLogConf)
+    if logged is None or conf is None:
+        return
+    backends = conf.backends or ()
+    known = replace(plan.conf.get(Collectors) or Collectors(), is_unified=plan.is_unified)
+    for listener, service in listeners:
+        writer = Writer(TCP_FORMAT, logged, values_to(service, logged), known)
+        add_to_chains(listener, writer.loggers(backends))
+    yield from _clusters(backends, known, logged)
 
 
 def _add(chain: InboundChain | OutboundChain, loggers: Sequence[AccessLog | None]) -> None:

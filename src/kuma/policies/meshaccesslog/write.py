@@ -8,7 +8,7 @@ for TCP; and where records over HTTP need kuma-dp in between.
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -100,6 +100,11 @@ class Writer:
     logged: LoggedAs
     fill: Fill
     collectors: Collectors
+
+    def loggers(self, backends: Iterable[Backend]) -> list[AccessLog]:
+        """Of every call."""
+        made = (self.logger(each, "") for each in backends)
+        return [each for each in made if each is not None]
 
     def logger(self, backend: Backend, condition: str) -> AccessLog | None:
         """None: there is nowhere to log to."""
