@@ -67,13 +67,13 @@ class Running:
         """Nothing is on its way, and what there was to write of it has been written."""
         await asyncio.sleep(QUIET)
         assert await self.swarm.until_quiet(QUIET, 10)
-        await self.plane._tracker.flush()
+        await self.plane.pipeline.tracker.flush()
 
     async def work(self) -> tuple[int, int, int]:
         """Computations, messages and writes until now."""
         await self.settled()
         messages = sum(self.swarm.got.values())
-        return self.plane.engine.computations, messages, self.writes.total()
+        return self.plane.pipeline.engine.computations, messages, self.writes.total()
 
 
 @pytest_asyncio.fixture
@@ -110,7 +110,9 @@ async def running(
             ca_file=str(tmp_path / "kuma-cp.crt"),
         )
         made = Running(plane, rest, swarm)
-        plane.replica.subscribe(lambda changes: made.writes.update(c.key.kind for c in changes))
+        plane.state.replica.subscribe(
+            lambda changes: made.writes.update(c.key.kind for c in changes)
+        )
         for document in (SHAPE.mesh(), SHAPE.permission(), SHAPE.timeout(0)):
             await made.put(document)
         for service in range(SHAPE.services):
@@ -211,7 +213,7 @@ async def test_an_idle_control_plane_does_no_work(running: Running) -> None:
 async def test_a_burst_of_changes_is_sent_as_few(running: Running) -> None:
     """The last state arrives everywhere; what came between may be left out."""
     for change in range(1, 31):
-        await running.plane._writer.put(parse_document(REGISTRY, SHAPE.mover(3, change)))
+        await running.plane.state.writer.put(parse_document(REGISTRY, SHAPE.mover(3, change)))
     assert await running.swarm.until_shown("ENDPOINT", 30, len(consumers(3)), 10)
     await running.settled()
 

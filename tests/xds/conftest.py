@@ -15,7 +15,7 @@ from envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceSt
 
 from kuma.identity.server_tls import ServerCertificate, ensure_server_certificate
 from kuma.kit.clock import SystemClock
-from kuma.xds.http2.connection import Http2Limits
+from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.link import Timeouts
 from kuma.xds.server import DataplaneServer
 from tests.support.hub import FakeHub

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuma.xds.http2 import frames
-from kuma.xds.http2.connection import Http2Connection, Http2Limits
+from kuma.xds.http2.connection import Http2Connection
 from kuma.xds.http2.frames import Code, Flag, Kind, Setting, frame
 from kuma.xds.http2.headers import Headers, encode_headers
+from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.http2.stream import Stream
 
 REQUEST = [

@@ -20,9 +20,9 @@ from kuma.envoy.snapshot import EnvoyResource, Snapshot
 from kuma.identity.server_tls import ServerCertificate
 from kuma.pipeline.delivery import ProxyRefused
 from kuma.xds.http2 import frames
-from kuma.xds.http2.connection import Http2Limits
 from kuma.xds.http2.frames import Kind, Setting
 from kuma.xds.http2.headers import encode_headers
+from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.link import Timeouts
 from kuma.xds.rpc import MAX_MESSAGE
 from kuma.xds.wire import field, text_field

@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Any, Final, Protocol, cast
 
 from kuma.xds.http1 import MAX_BODY, Answer, Http1Connection, HttpRequest, Routes, plain
-from kuma.xds.http2.connection import Http2Connection, Http2Limits
+from kuma.xds.http2.connection import Http2Connection
 from kuma.xds.http2.frames import PREFACE, Code
 from kuma.xds.http2.headers import Headers, encode_headers
+from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.http2.stream import Stream, StreamHandler
 from kuma.xds.rpc import Methods, is_grpc
 

@@ -21,7 +21,7 @@ import structlog
 from kuma.pipeline.delivery import ProxyHub
 from kuma.xds.ads import DELTA, DELTA_PATH, STATE, STATE_PATH, Service, Traffic
 from kuma.xds.http1 import Answer, Routes
-from kuma.xds.http2.connection import Http2Limits
+from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.link import Link, Timeouts
 from kuma.xds.pump import Pump
 from kuma.xds.rpc import Call, Methods, Status

@@ -67,6 +67,20 @@ class ConnectionFault(Exception):
         self.code = code
 
 
+def expect(holds: bool, reason: str, code: Code = Code.PROTOCOL_ERROR) -> None:
+    """Raises ConnectionFault."""
+    if not holds:
+        raise ConnectionFault(code, reason)
+
+
+def unpadded(payload: bytes) -> bytes:
+    """Strip the padding of DATA or HEADERS (6.1)."""
+    expect(bool(payload), "padding without a length", Code.FRAME_SIZE_ERROR)
+    padding = payload[0]
+    expect(padding < len(payload), "more padding than payload")
+    return payload[1 : len(payload) - padding]
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     size = len(payload)
     return HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload

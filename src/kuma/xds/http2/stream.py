@@ -77,4 +77,22 @@ class Stream:
 
     def reset(self, code: Code) -> None:
         """End at once, in both directions; the handler hears no more."""
-        self.connection.reset_stream(self, code)
+        self.connection.streams.reset(self, code)
+
+    def is_beyond_length(self, *, ends: bool) -> bool:
+        """Whether the client broke its word on `content-length`."""
+        if self.expected is None:
+            return False
+        return self.received > self.expected or (ends and self.received != self.expected)
+
+    def take(self, content: bytes, *, ends: bool) -> None:
+        """Give the handler what the client sent."""
+        if ends:
+            self.remote_ended = True
+        handler = self.handler
+        if handler is None:
+            return
+        if content:
+            handler.data(content)
+        if ends and not self.end_sent:
+            handler.ended()
