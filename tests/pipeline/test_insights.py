@@ -12,6 +12,9 @@ from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.left_open import LeftOpen
+from kuma.plan.collector import Collector
+from kuma.plan.piped import Piped, PipedBackend, PipedSignal
+from kuma.plan.signal import Signal
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT
 from kuma.resources.meta import ResourceKey
 from kuma.resources.store import Delete
@@ -177,3 +180,23 @@ async def test_a_certificate_counts_once_the_proxy_has_acknowledged_it(site: Sit
     tracker.issued(KEY, None)
     await tracker.flush()
     assert insight(site).mtls is None
+
+
+async def test_what_kuma_dp_sends_on_is_told_until_it_does_no_more(site: Site) -> None:
+    await site.create(a_mesh(), a_dataplane("api-1"))
+    tracker = a_tracker(site)
+    tracker.connected(KEY, {}, {})
+    signal = PipedSignal(Signal.TRACES, env_present=True, overrides=("endpoint",))
+    backend = PipedBackend(Collector("main", "", 4317), "/tmp/s", (signal,))
+    tracker.piped(KEY, Piped("/tmp", (backend,)))
+    await tracker.flush()
+    [told] = insight(site).open_telemetry.backends
+    assert (told.name, told.logs, told.metrics) == ("main", None, None)
+    assert told.traces.state == "ready"
+    assert told.traces.env_allowed
+    assert told.traces.env_input_present
+    assert told.traces.override_kinds == ("endpoint",)
+
+    tracker.piped(KEY, None)
+    await tracker.flush()
+    assert insight(site).open_telemetry is None

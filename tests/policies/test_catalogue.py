@@ -25,6 +25,7 @@ ROLES = {
     "serve",
     "push",
     "write",
+    "report",
 }
 
 

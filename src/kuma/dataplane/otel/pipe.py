@@ -1,6 +1,7 @@
 """Sends on OTLP for as long as Envoy runs, to the collectors that there are meanwhile."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from kuma.dataplane.dynamic_config import Asked, DynamicConfig
 from kuma.dataplane.log import Log
+from kuma.dataplane.log_sink import Told
 from kuma.dataplane.otel.environment import Environment
 from kuma.dataplane.otel.merge import Target, Unavailable, resolve_target
 from kuma.dataplane.otel.told import PATH, ToldBackend, parse_told
@@ -39,6 +41,7 @@ class OtelPipe:
         self._local = local
         self._ca_file = ca_file
         self._every = every.total_seconds()
+        self._failed = Told(self._log, "a collector is not sent to")
         self._told: tuple[ToldBackend, ...] = ()
         self._backends: dict[str, Backend] = {}
         self._task: asyncio.Task[None] | None = None
@@ -87,12 +90,13 @@ class OtelPipe:
             try:
                 backend = self._backends.get(socket) or await self._started(each)
             except OSError as error:
-                self._log.warning("a collector is not sent to", backend=each.name, error=str(error))
+                self._failed.once_more(backend=each.name, error=str(error))
                 continue
             await backend.follow(targets)
 
     async def _started(self, told: ToldBackend) -> "Backend":
-        # Only whom it concerns pays for what this loads.
+        # Only whom it concerns pays for what this loads, which would write lines of its own into the log.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from kuma.dataplane.otel.backend import Backend
 
         backend = Backend(told.name, Path(told.socket), self._log, ca_file=self._ca_file)

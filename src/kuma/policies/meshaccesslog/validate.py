@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from kuma.policies.collectors import has_port, validate_collector
+from kuma.policies.addresses import has_port
+from kuma.policies.collectors import validate_collector
 from kuma.policies.constraints import PROXIES, Found
 from kuma.policies.lists import one_of_lists, validate_items, validate_matches, validate_top
 from kuma.policies.log_operators import check_operators

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from kuma.kit.regex import find_regex_error
-from kuma.policies.collectors import has_port, is_host, validate_collector
+from kuma.policies.addresses import has_port, is_host
+from kuma.policies.collectors import validate_collector
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
 from kuma.policies.lists import validate_top
 from kuma.policies.meshmetric.model import (

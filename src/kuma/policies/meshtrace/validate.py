@@ -7,14 +7,8 @@ that nobody can connect to, tags without a value or with a header that cannot be
 import re
 from collections.abc import Iterator
 
-from kuma.policies.collectors import (
-    HTTP,
-    HTTPS,
-    Url,
-    is_host,
-    parse_url,
-    validate_collector,
-)
+from kuma.policies.addresses import HTTP, HTTPS, Url, is_host, parse_url
+from kuma.policies.collectors import validate_collector
 from kuma.policies.constraints import PROXIES, Found, is_system_policy
 from kuma.policies.lists import validate_top
 from kuma.policies.meshtrace.model import (
