@@ -3,18 +3,18 @@
 xds --connect--> Hub: authenticate, register, attach to the fan-out, record in the tracker
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import structlog
-from pydantic_core import from_json
 
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 from kuma.identity.errors import TokenRefused
 from kuma.kit import aside
 from kuma.kit.incremental import Engine
+from kuma.pipeline.brought import Dataplane, brought_by, size_brought, version_said
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.delivery import Connection, ProxyNode, ProxyRefused
 from kuma.pipeline.fanout import Fanout, ProxyKey
@@ -24,22 +24,17 @@ from kuma.pipeline.registration import Registrar, not_ready
 from kuma.pipeline.subscription import Subscription
 from kuma.pipeline.traits import traits_input, traits_of
 from kuma.pipeline.workloads import missing_workload
-from kuma.resources.codec import parse_document
-from kuma.resources.errors import InvalidResource, MeshNotFound, ResourceError, Unavailable
-from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
-from kuma.resources.kinds.dataplane_insight import EnvoyVersion, KumaDpVersion, Version
+from kuma.resources.errors import MeshNotFound, ResourceError, Unavailable
+from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.secret import GLOBAL_SECRET, SECRET
 from kuma.resources.meta import ResourceKey
 from kuma.resources.registry import Registry
 from kuma.resources.replica import Replica
-from kuma.resources.resource import Resource
-from kuma.resources.spec import SpecModel, parse_spec
 from kuma.resources.store import Change
 
 log = structlog.get_logger("pipeline.hub")
 
-Dataplane = Resource[DataplaneSpec]
 Refuse = Callable[[ProxyRefused], None]
 
 
@@ -131,8 +126,8 @@ class Hub:
     ) -> Connection:
         """See `ProxyHub.connect`."""
         key = ProxyKey(node.mesh, node.name)
-        size = _size_brought(node)
-        brought = await aside.work(size, lambda: self._brought(node))
+        size = size_brought(node)
+        brought = await aside.work(size, lambda: brought_by(node, self._registry))
         existing = self._find(key)
         dataplane = brought or existing
         if dataplane is None:
@@ -202,32 +197,12 @@ class Hub:
         self._registrar.keep(key)
         self._engine.set(traits_input(key), traits_of(node.metadata))
         self._streams.setdefault(key, []).append(stream)
-        stream.subscription = self.tracker.connected(key, _version(node.metadata), node.metadata)
+        stream.subscription = self.tracker.connected(
+            key, version_said(node.metadata), node.metadata
+        )
         if (issued := self._certificates.find(key)) is not None:
             self.tracker.certified(key, issued)
         stream.detach = self._fanout.attach(key, sink)
-
-    def _brought(self, node: ProxyNode) -> Dataplane | None:
-        text = node.metadata.get("dataplane.resource")
-        if not text:
-            return None
-        if _size_brought(node) > aside.LARGEST:
-            raise ProxyRefused(
-                "invalid_argument",
-                f"the Dataplane must not be longer than {aside.LARGEST // (1024 * 1024)} MiB",
-            )
-        try:
-            resource = parse_document(self._registry, from_json(text, allow_inf_nan=False))
-        except (TypeError, ValueError, InvalidResource) as error:
-            raise ProxyRefused(
-                "invalid_argument", f"the Dataplane is not valid: {error}"
-            ) from error
-        if resource.key != ResourceKey(DATAPLANE.name, node.mesh, node.name):
-            raise ProxyRefused(
-                "invalid_argument",
-                f'the node id "{node.node_id}" is not that of {resource.key}, which it brought',
-            )
-        return cast("Dataplane", resource)
 
     async def _register(self, dataplane: Dataplane, size: int) -> None:
         with _refusing():
@@ -298,26 +273,3 @@ def _bearer(credential: str | None) -> str:
     """The token, with or without the scheme in front of it."""
     text = (credential or "").strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text
-
-
-def _size_brought(node: ProxyNode) -> int:
-    text = node.metadata.get("dataplane.resource")
-    return len(text) if isinstance(text, str) else 0
-
-
-def _version(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The `version` metadata in the shape of a DataplaneInsight's subscription. A proxy may say
-    anything: what does not fit is left out."""
-    raw = metadata.get("version")
-    found: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-    known = {"kumaDp": _fitting(KumaDpVersion, found.get("kumaDp"))}
-    known["envoy"] = _fitting(EnvoyVersion, found.get("envoy"))
-    known |= _fitting(Version, {"dependencies": found.get("dependencies")})
-    if known["kumaDp"]:
-        known["kumaDp"]["kumaCpCompatible"] = True
-    return {name: part for name, part in known.items() if part}
-
-
-def _fitting(model: type[SpecModel], raw: object) -> dict[str, Any]:
-    pairs = raw.items() if isinstance(raw, Mapping) else ()
-    return {key: part for key, part in pairs if parse_spec(model, {key: part})[0] is not None}

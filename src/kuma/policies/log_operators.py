@@ -8,7 +8,7 @@ what Envoy 1.40 takes; a test asks it about each.
 import re
 
 from kuma.policies.constraints import Found
-from kuma.resources.spec import nearest_name
+from kuma.resources.spec_violations import nearest_name
 from kuma.resources.violation import Violation
 
 WITH_ARGUMENT = frozenset(

@@ -21,7 +21,9 @@ from kuma.resources.names import check_mesh, check_name
 from kuma.resources.proto_json import format_timestamp
 from kuma.resources.registry import Registry, UnknownKind
 from kuma.resources.resource import AnyResource, Resource
-from kuma.resources.spec import SpecModel, nearest_name, parse_spec, read_strictly
+from kuma.resources.spec import SpecModel, parse_spec
+from kuma.resources.spec_violations import nearest_name
+from kuma.resources.strict_reading import read_strictly
 from kuma.resources.violation import Violation
 
 _ENVELOPE = ("type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri", "snis")

@@ -6,13 +6,11 @@ Specs are pydantic models: frozen, camelCase outside and snake_case inside, unkn
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
-from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -27,10 +25,10 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from kuma.kit.durations import format_duration, parse_duration
+from kuma.resources.spec_violations import message_of, path_of
 from kuma.resources.violation import MOST, Violation, join_path
 
 M = TypeVar("M", bound="SpecModel")
@@ -217,170 +215,7 @@ def parse_spec(
         return model.model_validate(raw), ()
     except ValidationError as error:
         found = tuple(
-            Violation(join_path(root, _path(each["loc"], raw, model)), _message(each, model))
+            Violation(join_path(root, path_of(each["loc"], raw, model)), message_of(each, model))
             for each in error.errors(include_url=False)[:MOST]
         )
         return None, found
-
-
-def read_strictly(
-    model: type[BaseModel], raw: Any, *, root: str
-) -> tuple[Any, tuple[Violation, ...]]:
-    """What pydantic takes and Kuma's schemas do not: null, and booleans and numbers for each other.
-
-    Null stands for the default of a simple field that has one, so it is left out of what is given back.
-    """
-    found: list[Violation] = []
-    return _read_strictly((model,), raw, root, found), tuple(found)
-
-
-def _read_strictly(
-    models: tuple[type[BaseModel], ...], raw: Any, path: str, found: list[Violation]
-) -> Any:
-    if isinstance(raw, list):
-        items = enumerate(raw)
-        return [_read_strictly(models, each, f"{path}[{at}]", found) for at, each in items]
-    if not isinstance(raw, Mapping):
-        return raw
-    kept = dict(raw)
-    for field, strict in _strict_fields(models):
-        if field in kept:
-            value = kept[field]
-            if value is None and not strict.takes_null:
-                if not strict.has_simple_default:
-                    found.append(Violation(join_path(path, field), "must not be null"))
-                else:
-                    del kept[field]
-            elif strict.is_bool and not isinstance(value, bool):
-                found.append(Violation(join_path(path, field), "must be true or false"))
-            elif strict.is_int and isinstance(value, bool):
-                found.append(Violation(join_path(path, field), "must be an integer"))
-            elif isinstance(value, list | Mapping):
-                inner = join_path(path, field)
-                kept[field] = _read_strictly(strict.models, value, inner, found)
-    return kept
-
-
-class _StrictField(NamedTuple):
-    takes_null: bool
-    has_simple_default: bool
-    is_bool: bool
-    is_int: bool
-    models: tuple[type[BaseModel], ...]
-
-
-@cache
-def _strict_fields(
-    models: tuple[type[BaseModel], ...],
-) -> tuple[tuple[str, _StrictField], ...]:
-    """Several models are those of a union."""
-    return tuple(
-        (info.alias or name, _strict_field(info))
-        for model in models
-        for name, info in model.model_fields.items()
-    )
-
-
-def _strict_field(info: FieldInfo) -> _StrictField:
-    return _StrictField(
-        takes_null=_mentions(info.annotation, Json),
-        has_simple_default=isinstance(info.default, str | int),
-        is_bool=_mentions(info.annotation, bool),
-        is_int=_mentions(info.annotation, int),
-        models=tuple(_models_in(info.annotation)),
-    )
-
-
-def _mentions(annotation: Any, wanted: type) -> bool:
-    return annotation is wanted or any(_mentions(each, wanted) for each in get_args(annotation))
-
-
-def _path(loc: tuple[int | str, ...], raw: object, model: type[BaseModel]) -> str:
-    """Kuma's notation, without the branch names that pydantic adds for unions.
-
-    Keys of maps are quoted in brackets, fields are not.
-    """
-    path, here, models = "", raw, [model]
-    for at, part in enumerate(loc):
-        if isinstance(part, int):
-            path += f"[{part}]"
-            here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
-            continue
-        inner = _inner_models(models, part)
-        is_known = inner is not None or (isinstance(here, Mapping) and part in here)
-        if not is_known and at < len(loc) - 1:
-            continue
-        is_key = inner is None and not models
-        path = f'{path}["{part}"]' if is_key else join_path(path, part)
-        here = here.get(part) if isinstance(here, Mapping) else None
-        models = inner if inner is not None else models
-    return path
-
-
-_PLAIN_MESSAGES = {
-    "missing": "must be defined",
-    "string_type": "must be a string",
-    "int_type": "must be an integer",
-    "int_parsing": "must be an integer",
-    "int_from_float": "must be an integer",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bytes_type": "must be base64",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "dict_type": "must be a map",
-    "mapping_type": "must be a map",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
-
-
-def _message(error: Any, model: type[BaseModel]) -> str:
-    kind, message = error["type"], str(error["msg"])
-    if kind == "extra_forbidden":
-        *within, name = error["loc"]
-        return f"unknown field{nearest_name(str(name), _field_names(model, within))}"
-    if kind in _PLAIN_MESSAGES:
-        return _PLAIN_MESSAGES[kind]
-    if kind in {"enum", "literal_error"}:
-        return f"unsupported value, must be {error['ctx']['expected']}"
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    return message[:1].lower() + message[1:]
-
-
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """The end of a message on an unknown name: the one that was probably meant, if any is close."""
-    lowered = {each.lower(): each for each in known}
-    close = get_close_matches(name.lower(), lowered, n=1)
-    return f', did you mean "{lowered[close[0]]}"?' if close else ""
-
-
-def _field_names(model: type[BaseModel], within: Iterable[int | str]) -> list[str]:
-    """What may be written at a place in `model`."""
-    models = [model]
-    for part in within:
-        inner = _inner_models(models, part)
-        models = models if inner is None else inner
-    return [info.alias or name for one in models for name, info in one.model_fields.items()]
-
-
-def _inner_models(
-    models: Iterable[type[BaseModel]], field: int | str
-) -> list[type[BaseModel]] | None:
-    """The models that may stand in `field` (none for text and numbers); None: no such field."""
-    found = [
-        info
-        for one in models
-        for name, info in one.model_fields.items()
-        if field in {name, info.alias}
-    ]
-    return [each for info in found for each in _models_in(info.annotation)] if found else None
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [each for part in get_args(annotation) for each in _models_in(part)]

@@ -10,12 +10,13 @@ from kuma.identity.dataplane_auth import authenticate_dataplane
 from kuma.identity.static_keys import load_trust
 from kuma.identity.token_validator import TokenValidator
 from kuma.kit.incremental import Engine
+from kuma.pipeline.brought import Dataplane
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.compile import Compiler, Outcome
 from kuma.pipeline.envoy_admin import EnvoyAdmin
 from kuma.pipeline.failures import Failures
 from kuma.pipeline.fanout import Fanout, ProxyKey
-from kuma.pipeline.hub import Dataplane, Hub
+from kuma.pipeline.hub import Hub
 from kuma.pipeline.index import Index
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.lingering import Lingering
