@@ -9,7 +9,8 @@ exceptions, each with its reason.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from tests.compare.chance import Json
@@ -35,6 +36,7 @@ _LEFT_OUT = {
     "dnsLookupFamily": "IPv4 first, IPv6 else; there IPv4 alone",
     "kuma.io/unified-name": "the port's name here, as it was written in the outbound there",
     "matchTypedSubjectAltNames": "who may answer is read from the dataplanes",
+    "earlyHeaderMutationExtensions": "clients are known by headers, there by filter state",
     "altStatName": "names of statistics of clusters of the control plane",
 }
 
@@ -44,18 +46,39 @@ def config(dataplane: Json, documents: Iterable[Json], body: Json) -> Json:
         return body
     xds = body["xds"]
     by_hand = [each["name"] for each in documents if each["type"] == "MeshService"]
+    with_mtls = any(each.get("mtls") for each in documents if each["type"] == "Mesh")
+    is_permissive = any('"PERMISSIVE"' in json.dumps(each.get("mtls")) for each in documents)
     routes = xds.get(_ROUTES, {})
     is_gateway = "gateway" in dataplane["networking"]
     clusters = _named(xds.get(_CLUSTERS), lambda each: _cluster(each, is_gateway))
+    listeners = _named(xds.get(_LISTENERS), partial(_listener, routes, with_mtls))
+    used = set(_clusters_in(listeners)) - _shared(dataplane)
     return {
         "clusters": {
-            name: _without_tls(each) if _is_of(by_hand, name) else each
+            name: _without_tls(each) if is_permissive or _is_of(by_hand, name) else each
             for name, each in clusters.items()
-            if name not in _shared(dataplane)
+            if name in used
         },
-        "endpoints": _named(xds.get(_ENDPOINTS), _assignment),
-        "listeners": _named(xds.get(_LISTENERS), lambda each: _listener(each, routes)),
+        "endpoints": {
+            name: each
+            for name, each in _named(xds.get(_ENDPOINTS), _assignment).items()
+            if name in used
+        },
+        "listeners": listeners,
     }
+
+
+def _clusters_in(body: Json) -> Iterator[str]:
+    """What the routes and filters of listeners send to."""
+    if isinstance(body, list):
+        for each in body:
+            yield from _clusters_in(each)
+    elif isinstance(body, dict):
+        for key, each in body.items():
+            if key == "cluster" or (key == "name" and "weight" in body):
+                yield each
+            else:
+                yield from _clusters_in(each)
 
 
 def _is_of(services: list[str], cluster: str) -> bool:
@@ -64,7 +87,8 @@ def _is_of(services: list[str], cluster: str) -> bool:
 
 
 def _without_tls(cluster: Json) -> Json:
-    """Whether a MeshService by hand is ready for TLS hangs on when it was seen without proxies."""
+    """Whether a MeshService by hand is ready for TLS hangs on when it was seen without proxies, and of
+    a permissive mesh on which proxies have certificates yet."""
     return {key: each for key, each in cluster.items() if key != "transportSocket"}
 
 
@@ -76,14 +100,14 @@ def _shared(dataplane: Json) -> set[str]:
 
 
 def _named(resources: Json, normal: Callable[[Json], Json]) -> Json:
-    """Neither of MeshExternalServices, which are called through an egress there; nor listeners at no
-    port."""
+    """Neither of MeshExternalServices, which are called through an egress there, nor of
+    MeshMultiZoneServices, which no outbound can name; nor listeners at no port."""
     made = {
         name: normal(each)
         for name, each in (resources or {}).items()
         if not name.startswith(_OWN) and "_extsvc_" not in name
     }
-    return {name: each for name, each in made.items() if each}
+    return {name: each for name, each in made.items() if each and "_mzsvc_" not in json.dumps(each)}
 
 
 def _plain(body: Json) -> Json:
@@ -91,6 +115,8 @@ def _plain(body: Json) -> Json:
         return [_plain(each) for each in body]
     if not isinstance(body, dict):
         return body
+    if body.get("header", {}).get("key") == "x-kuma-tags":
+        return {"header": body["header"]}
     kept = {key: _plain(each) for key, each in body.items() if key not in _LEFT_OUT}
     if isinstance(kept.get("safeRegex"), dict):
         kept |= _of_uris(kept.pop("safeRegex"))
@@ -107,8 +133,13 @@ def _of_uris(regex: Json) -> Json:
 
 
 def _cluster(body: Json, is_gateway: bool) -> Json:
-    """Ciphers hold for the calls of a gateway too."""
+    """Ciphers hold for the calls of a gateway too; checks of health do not say whose they are."""
     found = _plain(body)
+    for each in found.get("healthChecks") or ():
+        headers = each.get("httpHealthCheck", {}).pop("requestHeadersToAdd", ())
+        own = [one for one in headers if one["header"]["key"] != "x-kuma-tags"]
+        if own:
+            each["httpHealthCheck"]["requestHeadersToAdd"] = own
     for socket in [found, *(each for each in found.get("transportSocketMatches") or ())]:
         context = socket.get("transportSocket", {}).get("typedConfig", {}).get("commonTlsContext")
         if is_gateway and context:
@@ -135,9 +166,11 @@ def _assignment(body: Json) -> Json:
     return {"endpoints": found, "policy": body.get("policy")}
 
 
-def _listener(body: Json, routes: Json) -> Json:
-    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for."""
-    if body["address"]["socketAddress"].get("portValue", 0) == 0:
+def _listener(routes: Json, with_mtls: bool, body: Json) -> Json:
+    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for, nor
+    with the header by which clients are known where no certificate tells."""
+    address = body.get("address", {}).get("socketAddress", {})
+    if not address.get("portValue"):
         return {}
     listener = _plain(_inlined(body, routes))
     tags = listener.get("metadata", {}).get("filterMetadata", {}).get("io.kuma.tags")
@@ -147,13 +180,15 @@ def _listener(body: Json, routes: Json) -> Json:
         listener.pop("listenerFilters", None)
     for chain in listener.get("filterChains") or ():
         chain["filters"] = [each for each in map(_filter, chain.get("filters") or ()) if each]
+        for each in chain["filters"] if with_mtls else ():
+            each.get("typedConfig", {}).get("routeConfig", {}).pop("requestHeadersToAdd", None)
     return listener
 
 
 def reconciled(ours: Json, theirs: Json) -> Json:
     """Ours without what holds here for all that is not HTTP, and there for services that say `tcp`:
-    checks of health and attempts to connect; with what the rival leaves out for grpc; and without what
-    is lost there where localityAwareness has anything to say."""
+    checks of health and attempts to connect; with what the rival leaves out for grpc, and for http2,
+    which it never retries; and without what is lost there where localityAwareness has a say."""
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         return [reconciled(one, other) for one, other in zip(ours, theirs, strict=True)]
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
@@ -176,7 +211,9 @@ def _is_more(key: str, body: Json) -> bool:
         return all("tcpHealthCheck" in each for each in body)
     if key == "commonLbConfig":
         return set(body) == {"zoneAwareLbConfig"}
-    return key in {"maxConnectAttempts", "zoneAwareLbConfig"}
+    return key in {
+        "maxConnectAttempts", "zoneAwareLbConfig", "commonHttpProtocolOptions", "retryPolicy",
+    }  # fmt: skip
 
 
 def _inlined(body: Json, routes: Json) -> Json:
@@ -222,17 +259,20 @@ def _http_filters(config: Json) -> Json:
 
 
 def _rules(config: Json) -> Json:
-    """Nobody is let in by no rules, and by a matcher that matches nothing."""
-    found = {key: config[key] for key in ("rules", "matcher", "shadowRules") if config.get(key)}
-    matcher = found.get("matcher", {})
-    return {} if matcher and set(matcher) == {"onNoMatch"} else found
+    """Nobody is let in by no rules, and by a matcher that matches nothing. What rules say is each side's
+    own: here the strongest decides, there combinations of clients do."""
+    named = ("rules", "matcher", "shadowRules", "shadowMatcher")
+    found = {key: config[key] for key in named if config.get(key)}
+    return {} if set(found.get("matcher", ())) == {"onNoMatch"} else dict.fromkeys(found, True)
 
 
 def _strip(routes: Json) -> None:
+    """Without the headers by which clients are known, which nobody else may set or see."""
+    for holder in (routes, *(routes.get("virtualHosts") or ())):
+        removed = holder.pop("requestHeadersToRemove", ())
+        if kept := [each for each in removed if not each.startswith("x-kuma-client-")]:
+            holder["requestHeadersToRemove"] = kept
     for host in routes.get("virtualHosts") or ():
-        removed = host.get("requestHeadersToRemove")
-        if removed and all(each.startswith("x-kuma-client-") for each in removed):
-            del host["requestHeadersToRemove"]
         for route in host.get("routes") or ():
             own = route.get("typedPerFilterConfig", {})
             for name in _OVER_RDS:

@@ -54,7 +54,7 @@ def _inbound(r: Chance, port: int) -> Json:
         found["state"] = r.choice(["Ready", "NotReady", "Ignored"])
     if r.at(0.1):
         found["health"] = {"ready": r.choice([True, False])}
-    if r.at(0.1):
+    if r.at(0.1 if "tags" not in found else 0.0):
         found["protocol"] = r.choice(["http", "tcp", "x"])
     if r.at(0.08):
         found["address"] = "10.1.1.1"

@@ -18,7 +18,9 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
     if what == "_rules" and "rules" in ours and _without(ours, theirs) == _without(theirs, ours):
         return _BY_NAME
     if what == "_config" and configs.reconciled(ours, theirs) == theirs:
-        return "what is for TCP holds for all that is not HTTP, limits for grpc"
+        return "what is for TCP holds for all that is not HTTP, and what is for HTTP for http2 and grpc"
+    if what == "_layout" and _without_multi_zone(ours) == _without_multi_zone(theirs):
+        return _BY_NAME
     for parts in ("policies", "routes"):
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
@@ -36,6 +38,11 @@ def _without(rules: Json, others: Json) -> Json:
             kept.append({**each, "toResourceRules": of_others})
     matches = [each for each in rules["httpMatches"] if each in others["httpMatches"]]
     return {**rules, "rules": kept, "httpMatches": matches}
+
+
+def _without_multi_zone(layout: Json) -> Json:
+    outbounds = layout.get("outbounds") or ()
+    return {**layout, "outbounds": [each for each in outbounds if "_mzsvc_" not in each["kri"]]}
 
 
 def _by_name(ours: list[Json], theirs: list[Json], documents: Iterable[Json]) -> bool:

@@ -70,7 +70,9 @@ def test_other_zones_come_second_where_locality_counts() -> None:
     ("spoken", "common"),
     [
         (["http", "http"], Protocol.HTTP),
-        (["grpc", "http"], Protocol.HTTP),
+        (["grpc", "http2"], Protocol.HTTP2),
+        (["grpc", "http"], Protocol.TCP),
+        (["http2", "http"], Protocol.TCP),
         (["http", "kafka"], Protocol.TCP),
         ([], Protocol.TCP),
     ],

@@ -75,7 +75,10 @@ def build_inbound_routes(inbound: Inbound) -> RouteConfiguration:
 
 
 def build_client_tags(tags: Tags) -> HeaderValueOption:
-    """`&team=a&&version=v1,v2&`. Whatever the workload has sent under that name is replaced."""
+    """`&team=a&&version=v1,v2&`. Whatever the workload has sent under that name is replaced.
+
+    Differs from Kuma, which adds to it.
+    """
     return set_header(CLIENT_TAGS_HEADER, "".join(f"&{key}={text}&" for key, text in tags))
 
 

@@ -30,8 +30,8 @@ def parse_protocol(text: str | None) -> Protocol:
 
 
 _PARENTS = {
-    Protocol.GRPC: (Protocol.GRPC, Protocol.HTTP2, Protocol.HTTP, Protocol.TCP),
-    Protocol.HTTP2: (Protocol.HTTP2, Protocol.HTTP, Protocol.TCP),
+    Protocol.GRPC: (Protocol.GRPC, Protocol.HTTP2, Protocol.TCP),
+    Protocol.HTTP2: (Protocol.HTTP2, Protocol.TCP),
     Protocol.HTTP: (Protocol.HTTP, Protocol.TCP),
     Protocol.KAFKA: (Protocol.KAFKA, Protocol.TCP),
     Protocol.TLS: (Protocol.TLS, Protocol.TCP),
@@ -40,5 +40,6 @@ _PARENTS = {
 
 
 def common_protocol(one: Protocol, other: Protocol) -> Protocol:
-    """The most specific protocol that both speak: grpc and http give http, http and kafka tcp."""
+    """The most specific protocol that both speak: grpc and http2 give http2, http2 and http tcp, since
+    requests can be sent on in one version of HTTP only."""
     return next(p for p in _PARENTS[one] if p in _PARENTS[other])

@@ -162,6 +162,7 @@ def _called(dataplane: Resource[DataplaneSpec]) -> Iterator[Inbound]:
 
 
 def as_service_inbound(dataplane: Resource[DataplaneSpec], inbound: Inbound) -> ServiceInbound:
+    """# Differs from Kuma: `protocol` of an inbound holds for services by tags too."""
     interface = dataplane.spec.networking.interface_of(inbound)
     return ServiceInbound(
         dataplane=dataplane.name,
