@@ -8,8 +8,8 @@ exceptions, each with its reason.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ _ROUTES = _TYPE.format("route", "RouteConfiguration")
 
 _HTTP_RBAC = "envoy.filters.http.rbac"
 _OVER_RDS = (_HTTP_RBAC, "envoy.filters.http.fault", "envoy.filters.http.local_ratelimit")
-_OWN = ("kuma:", "_kuma", "kuma_", "system_", "access_log_sink", "ads_cluster", "meshaccesslog:", "meshtrace:")  # fmt: skip
+_OWN = ("kuma:", "_kuma", "kuma_", "system_", "access_log_sink", "ads_cluster", "meshaccesslog:", "meshtrace:", "extra")  # fmt: skip
 """Names of what only the control plane and kuma-dp use, and of collectors, which each side names."""
 _LEFT_OUT = {
     "initialFetchTimeout": "ours waits less for certificates",
@@ -41,7 +41,7 @@ _LEFT_OUT = {
 }
 
 
-def config(dataplane: Json, documents: Iterable[Json], body: Json) -> Json:
+def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
     if not isinstance(body, dict) or "xds" not in body:
         return body
     xds = body["xds"]
@@ -52,6 +52,12 @@ def config(dataplane: Json, documents: Iterable[Json], body: Json) -> Json:
     is_gateway = "gateway" in dataplane["networking"]
     clusters = _named(xds.get(_CLUSTERS), lambda each: _cluster(each, is_gateway))
     listeners = _named(xds.get(_LISTENERS), partial(_listener, routes, with_mtls))
+    mixed = _mixed(documents)
+    listeners = {
+        name: each
+        for name, each in listeners.items()
+        if not any(cluster.split("-")[0] in mixed for cluster in _clusters_in(each))
+    }
     used = set(_clusters_in(listeners)) - _shared(dataplane)
     return {
         "clusters": {
@@ -66,6 +72,22 @@ def config(dataplane: Json, documents: Iterable[Json], body: Json) -> Json:
         },
         "listeners": listeners,
     }
+
+
+def _mixed(documents: Iterable[Json]) -> set[str]:
+    """Services of several protocols, some of whose instances are not ready: those count here, so that
+    the protocol does not change with what fails."""
+    protocols: dict[str, set[str]] = defaultdict(set)
+    unready = set()
+    for each in documents:
+        for inbound in each.get("networking", {}).get("inbound") or ():
+            tags = inbound.get("tags") or {}
+            service = tags.get("kuma.io/service", "")
+            protocols[service].add(tags.get("kuma.io/protocol", ""))
+            is_ready = inbound.get("state", "Ready") == "Ready"
+            if not is_ready or inbound.get("health") or ".invalid" in json.dumps(each):
+                unready.add(service)
+    return {each for each in unready if len(protocols[each]) > 1}
 
 
 def _clusters_in(body: Json) -> Iterator[str]:
@@ -118,6 +140,8 @@ def _plain(body: Json) -> Json:
     if body.get("header", {}).get("key") == "x-kuma-tags":
         return {"header": body["header"]}
     kept = {key: _plain(each) for key, each in body.items() if key not in _LEFT_OUT}
+    if "cipherSuites" in kept:  # the rival names some twice
+        kept["cipherSuites"] = list(dict.fromkeys(kept["cipherSuites"]))
     if isinstance(kept.get("safeRegex"), dict):
         kept |= _of_uris(kept.pop("safeRegex"))
     return {key: each for key, each in kept.items() if each not in ({}, [])}

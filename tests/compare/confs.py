@@ -22,6 +22,10 @@ def timeout(r: Chance) -> Json:
     )
 
 
+def route_timeout(r: Chance) -> Json:
+    return {"http": r.some(requestTimeout=r.duration, streamIdleTimeout=r.duration)}
+
+
 def _back_off(r: Chance) -> Json:
     return r.some(0.8, baseInterval=r.duration, maxInterval=r.duration)
 

@@ -27,10 +27,12 @@ class Shape:
     has_matches: bool = True
     routes: Callable[[Chance], Json] | None = None
     sidecars: bool = False
+    on_routes: Callable[[Chance], Json] | None = None
+    """What it says where its top-level target is a route, if that may be less."""
 
 
 KINDS = {
-    "MeshTimeout": Shape(confs.timeout, (*_PROXIES, "MeshHTTPRoute"), _SENDING_AND_ROUTES, ("Mesh",), confs.timeout),
+    "MeshTimeout": Shape(confs.timeout, (*_PROXIES, "MeshHTTPRoute"), _SENDING_AND_ROUTES, ("Mesh",), confs.timeout, on_routes=confs.route_timeout),
     "MeshRetry": Shape(confs.retry, (*_PROXIES, "MeshHTTPRoute"), _SENDING_AND_ROUTES),
     "MeshCircuitBreaker": Shape(confs.circuit_breaker, _PROXIES, _SENDING, ("Mesh",), confs.circuit_breaker, has_matches=False),
     "MeshHealthCheck": Shape(confs.health_check, _PROXIES, _SENDING),
@@ -99,6 +101,8 @@ def _spec(r: Chance, shape: Shape) -> Json:
     )
     if shape.sidecars and "to" in parts:
         top = {"kind": "Mesh", "proxyTypes": ["Gateway"]} if r.at(0.7) else top
+    if shape.on_routes and top and top["kind"] == "MeshHTTPRoute":
+        parts = {"to": [{"targetRef": {"kind": "Mesh"}, "default": shape.on_routes(r)}]}
     if r.at(r.edge / 2):
         parts |= _parts(r, shape)
     return {**({} if top is None else {"targetRef": top}), **parts}
