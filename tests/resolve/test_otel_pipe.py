@@ -138,6 +138,16 @@ def test_only_what_a_proxy_reports_to_is_told_to_it() -> None:
     }
 
 
+@pytest.mark.parametrize("fields", [{}, {"directAccessServices": ["*"]}])
+def test_what_leaves_the_mesh_and_calls_of_instances_count_as_well(fields: dict[str, Any]) -> None:
+    redirection = {"redirectPortInbound": 15006, "redirectPortOutbound": 15001, **fields}
+    caller = a_dataplane("redirected", networking={"transparentProxying": redirection})
+    to_all = {"targetRef": {"kind": "Mesh"}, "default": to("a")}
+    logs = a_policy("MeshAccessLog", "logs", {"to": [to_all]})
+    found = told(a_world(caller, logs), "redirected")
+    assert {name: set(signals) for name, signals in found.items()} == {"a": {Signal.LOGS}}
+
+
 def test_a_signal_that_goes_to_two_backends_is_ambiguous() -> None:
     spans = a_policy("MeshTrace", "spans", {"default": to("a")})
     found = told(a_world(spans, logs_of("api", "a"), logs_of("kv", "b")))

@@ -7,7 +7,7 @@ the environment is meant, so it counts for none.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from kuma.kit.derived import derived
@@ -17,7 +17,7 @@ from kuma.plan.collector import Collector, Collectors, NamesCollectors
 from kuma.plan.machine import collector_socket
 from kuma.plan.otel_env import OtelEnv
 from kuma.plan.piped import Piped, PipedBackend, piped_signal
-from kuma.plan.proxy import Inbound, Outbound, OutboundPassthrough
+from kuma.plan.proxy import DirectAccess, Inbound, Outbound, OutboundPassthrough
 from kuma.plan.route import HttpRouting
 from kuma.plan.signal import Signal
 from kuma.resolve.match import matched_policies
@@ -58,11 +58,11 @@ def wishes_of(conf: Slots) -> Iterator[Wish]:
 def parts_of(
     inbounds: tuple[Inbound, ...],
     outbounds: tuple[Outbound, ...],
-    passed_out: tuple[OutboundPassthrough, ...],
+    outside: Iterable[OutboundPassthrough | DirectAccess],
 ) -> Iterator[Slots]:
     """Where an outbound has routes, these say what holds for its requests."""
     yield from (each.conf for each in inbounds)
-    yield from (each.conf for each in passed_out)
+    yield from (each.conf for each in outside)
     for outbound in outbounds:
         routing = outbound.routing
         routes = routing.routes if isinstance(routing, HttpRouting) else ()

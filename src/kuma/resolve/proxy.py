@@ -199,7 +199,9 @@ def _piped(
     if machine.otel is None or sender is None:
         return None
     received = received_by(view, name, features, said)
-    parts = parts_of(received.inbounds, sender.side(view).outbounds, sender.passed_out)
+    direct = () if received.direct is None else (received.direct,)
+    outside = (*sender.passed_out, *direct)
+    parts = parts_of(received.inbounds, sender.side(view).outbounds, outside)
     wishes = {
         wish for conf in (_own_conf(view, name, features), *parts) for wish in wishes_of(conf)
     }
