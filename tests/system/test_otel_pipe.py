@@ -35,15 +35,17 @@ async def a_caller(
     mesh: Mesh, env: dict[str, str] | None = None, *flags: str
 ) -> AsyncIterator[Sidecar]:
     async with mesh.cp.sidecar("caller", *flags, outbounds={"api": "api"}, env=env) as caller:
-        await until(lambda: call(mesh, caller), bool)
+        await until(lambda: call(caller), bool)
         yield caller
 
 
-async def call(mesh: Mesh, caller: Sidecar) -> bool:
-    try:
-        return (await mesh.http.get(caller.url("api", "/called"))).is_success
-    except httpx.HTTPError:
-        return False
+async def call(caller: Sidecar) -> bool:
+    """Over a connection of its own, so that none is left."""
+    async with httpx.AsyncClient(headers={"connection": "close"}, timeout=20) as client:
+        try:
+            return (await client.get(caller.url("api", "/called"))).is_success
+        except httpx.HTTPError:
+            return False
 
 
 async def insight(mesh: Mesh) -> dict[str, Any]:
@@ -75,7 +77,7 @@ async def test_variables_say_where_signals_go_and_how(mesh: Mesh, tmp_path: Path
         async with a_caller(mesh, env) as caller, applied(mesh, *wanted):
 
             async def all_told() -> bool:
-                await call(mesh, caller)
+                await call(caller)
                 return bool(shared.logs and shared.metrics and spans.reports)
 
             await until(all_told, bool, within=30)
@@ -103,7 +105,7 @@ async def test_what_is_disabled_does_not_count_and_what_is_required_must_be_ther
         async with a_caller(mesh, env) as caller, applied(mesh, TRACE):
 
             async def told(collector: Collector) -> bool:
-                await call(mesh, caller)
+                await call(caller)
                 return bool(collector.spans)
 
             backend = described(said.port, env={"mode": "Disabled"})
@@ -134,25 +136,28 @@ async def test_at_the_end_everything_is_sent_that_there_is(mesh: Mesh) -> None:
         slow = {"openTelemetry": {**BACKEND["openTelemetry"], "refreshInterval": "1h"}}  # type: ignore[dict-item]
         metric = {"spec": {"default": {"backends": [{**METRIC_BACKEND, **slow}]}}}
         async with (
-            a_caller(mesh) as caller,
-            applied(mesh, backend, logs_to(BACKEND), {**METRIC, **metric}),
+            a_caller(mesh, None, "--drain-time=15s") as caller,
+            applied(mesh, backend, logs_to(BACKEND), TRACE, {**METRIC, **metric}),
         ):
             await caller.process.line("OTLP is taken for a collector")
-            await until(
-                lambda: call_and_look(mesh, caller, collector), lambda found: "/v1/logs" in found
-            )
+            await until(lambda: call_and_look(caller, collector), lambda found: "/v1/logs" in found)
             assert "/v1/metrics" not in paths(collector)
+            await until(
+                lambda: call_and_look(caller, collector), lambda found: "/v1/traces" in found
+            )
+            collector.reports.clear()
+            assert await call(caller)
             caller.process.signal(signal.SIGTERM)
             assert await caller.process.ended() == 0
-    assert "/v1/metrics" in paths(collector), caller.process.log
+    assert {"/v1/logs", "/v1/metrics", "/v1/traces"} <= set(paths(collector)), caller.process.log
 
 
 def paths(collector: HttpCollector) -> list[str]:
     return [path for path, _ in collector.reports]
 
 
-async def call_and_look(mesh: Mesh, caller: Sidecar, collector: HttpCollector) -> list[str]:
-    await call(mesh, caller)
+async def call_and_look(caller: Sidecar, collector: HttpCollector) -> list[str]:
+    await call(caller)
     return paths(collector)
 
 
@@ -165,7 +170,7 @@ async def test_a_collector_that_comes_late_gets_what_happened_before(mesh: Mesh)
         await caller.process.line("OTLP is taken for a collector")
 
         async def is_held_up() -> bool:
-            await call(mesh, caller)
+            await call(caller)
             return "a collector cannot be sent to" in caller.process.log
 
         await until(is_held_up, bool, within=30)
@@ -182,7 +187,7 @@ async def test_without_the_pipe_envoy_speaks_to_the_collector_itself(mesh: Mesh)
         async with applied(mesh, described(collector.port), logs_to(BACKEND), TRACE, METRIC):
 
             async def all_told() -> bool:
-                await call(mesh, caller)
+                await call(caller)
                 return bool(collector.logs and collector.metrics and collector.spans)
 
             await until(all_told, bool, within=30)

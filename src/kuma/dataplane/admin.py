@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from kuma.dataplane.http import BadAnswer, Endpoint, Response, Tcp, Unix, exchange
 
+_OWN_LISTENERS = ("listener.admin.", "listener./")
+
 
 class Connections(NamedTuple):
     """Open now, and opened since Envoy started."""
@@ -36,14 +38,18 @@ class Admin:
         await self._succeed("POST", "/drain_listeners?inboundonly&graceful&skip_exit")
 
     async def connections(self) -> Connections:
-        """Of all listeners but the admin's own."""
+        """Of all listeners but the admin's own, and those at sockets, where only kuma-dp calls."""
         path = "/stats?format=json&filter=^listener\\..*\\.downstream_cx_(active|total)$"
         sums = {"active": 0, "total": 0}
         for each in json.loads((await self._succeed("GET", path)).body)["stats"]:
             name = each.get("name", "")
-            if name and ".worker_" not in name and not name.startswith("listener.admin."):
+            if name and ".worker_" not in name and not name.startswith(_OWN_LISTENERS):
                 sums[name.rpartition("_")[2]] += each["value"]
         return Connections(**sums)
+
+    async def has_spans(self) -> bool:
+        """Whether it reports what it does, be it now or later."""
+        return bool((await self._succeed("GET", "/stats?filter=^tracing\\.")).body.strip())
 
     async def _succeed(self, method: str, path: str) -> Response:
         answer = await self._ask(method, path)

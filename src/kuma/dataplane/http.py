@@ -11,6 +11,7 @@ from pathlib import Path
 from ssl import SSLContext
 
 _LARGEST_HEAD = 64 * 1024
+_WITHOUT_BODY = frozenset({204, 304})
 _MOST = 1 << 28
 """Envoy's own statistics may be large."""
 
@@ -104,7 +105,9 @@ async def _read(reader: asyncio.StreamReader, most: int) -> Response:
         raise BadAnswer(f"the answer is not HTTP but starts with {start[:40]!r}")
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return Response(int(status), headers, await _read_body(reader, headers, most))
+    has_body = int(status) not in _WITHOUT_BODY
+    body = await _read_body(reader, headers, most) if has_body else b""
+    return Response(int(status), headers, body)
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str], most: int) -> bytes:

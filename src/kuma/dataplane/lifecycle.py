@@ -23,6 +23,8 @@ from kuma.kit.durations import format_duration
 
 _ASK_EVERY = 0.25
 _QUIET_FOR = 1.0
+_SPANS_SECONDS = 5.5
+"""Envoy sends spans every five seconds, and not at its end."""
 
 
 class Lifecycle:
@@ -84,7 +86,8 @@ class Lifecycle:
             self._log.warning("Envoy cannot be drained", error=str(error))
 
     async def _until_quiet(self) -> None:
-        """No connection open, and none opened, for a second. Envoy does not tell, so it is asked.
+        """No connection open, and none opened, for a second, and then what was traced reported. Envoy does
+        not tell, so it is asked.
 
         # Differs from Kuma: it waits for the whole drain time.
         """
@@ -96,6 +99,8 @@ class Lifecycle:
                 seen, since = connections.total, loop.time()
             await asyncio.sleep(_ASK_EVERY)
         self._log.info("no connection is left")
+        if await self._admin.has_spans():
+            await asyncio.sleep(_SPANS_SECONDS)
 
     async def _drain_on_demand(self) -> None:
         await self._signals.drain.wait()
