@@ -44,7 +44,7 @@ class Proxies:
         self.site = site
         self.allowed = {"good"}
         engine = Engine()
-        index = Index(engine, (kind.name for kind in POLICIES))
+        self.index = index = Index(engine, (kind.name for kind in POLICIES))
         site.replica.subscribe(index.changed)
         view = TrackedView(engine, mesh="default", zone="default", placements=PLACEMENTS)
         compiler = Compiler(engine, Renderer(SHAPERS), lambda _: view, lambda _: ())
@@ -81,6 +81,7 @@ class Proxies:
             tracker=self.tracker,
             registrar=self.registrar,
             authenticate=self.authenticate,
+            held=index.held,
         )
 
     def authenticate(self, credential: str, *, dataplane: Any, existing: Any) -> None:

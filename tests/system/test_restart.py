@@ -177,6 +177,28 @@ async def test_a_dataplane_that_was_there_before_its_proxy_outlives_it(mesh: Mes
     await cp.delete(document)
 
 
+async def test_a_running_proxy_calls_on_though_its_dataplane_is_deleted(mesh: Mesh) -> None:
+    """Nobody calls it any more, until it is connected anew."""
+    cp, server = mesh.cp, mesh.sidecars["v2"]
+
+    async def answering() -> Counter[str]:
+        return Counter([await mesh.version() for _ in range(10)])
+
+    for name in ("client", "api-v2"):
+        await cp.delete({"type": "Dataplane", "mesh": "default", "name": name})
+    await until(answering, lambda found: found == {"v1": 10})
+
+    await cp.put(DENY)
+    await until(answering, lambda found: found == {"403": 10})
+    await cp.delete(DENY)
+    await until(answering, lambda found: found == {"v1": 10})
+    await cp.end()
+    await cp.start()
+    await until(answering, lambda found: set(found) == {"v1", "v2"})
+    assert is_online(await overview(cp, "client"))
+    assert server.process.child.returncode is None
+
+
 def dataplane(name: str) -> dict[str, Any]:
     (port,) = free_ports(1)
     tags = {"kuma.io/service": name, "kuma.io/protocol": "http"}

@@ -18,6 +18,7 @@ from kuma.pipeline.brought import Dataplane, brought_by, size_brought, version_s
 from kuma.pipeline.certificates import Certificates
 from kuma.pipeline.delivery import Connection, ProxyNode, ProxyRefused
 from kuma.pipeline.fanout import Fanout, ProxyKey
+from kuma.pipeline.held import HeldDataplanes
 from kuma.pipeline.insights import Tracker
 from kuma.pipeline.joining import Joining
 from kuma.pipeline.registration import Registrar, not_ready
@@ -99,6 +100,7 @@ class Hub:
         tracker: Tracker,
         registrar: Registrar,
         authenticate: Authenticator,
+        held: HeldDataplanes,
         zone: str = "",
     ) -> None:
         self._zone = zone
@@ -109,6 +111,7 @@ class Hub:
         self._certificates = certificates
         self._registrar = registrar
         self._authenticate = authenticate
+        self._held = held
         self.tracker = tracker
         self._streams: dict[ProxyKey, list[_Stream]] = {}
         replica.subscribe(self._recheck)
@@ -183,6 +186,7 @@ class Hub:
         if streams:
             return
         del self._streams[stream.key]
+        self._held.let_go(_dataplane_key(stream.key))
         self._certificates.forget(stream.key)
         self._engine.set(traits_input(stream.key), None)
         if stream.brings_dataplane:
@@ -195,6 +199,7 @@ class Hub:
     def _attach(self, stream: _Stream, node: ProxyNode, sink: Callable[[Snapshot], None]) -> None:
         key = stream.key
         self._registrar.keep(key)
+        self._held.hold(_dataplane_key(key))
         self._engine.set(traits_input(key), traits_of(node.metadata))
         self._streams.setdefault(key, []).append(stream)
         stream.subscription = self.tracker.connected(
@@ -215,8 +220,7 @@ class Hub:
             raise ProxyRefused("unauthenticated", str(error)) from error
 
     def _find(self, key: ProxyKey) -> Dataplane | None:
-        found = self._replica.find(ResourceKey(DATAPLANE.name, key.mesh, key.name))
-        return cast("Dataplane | None", found)
+        return cast("Dataplane | None", self._replica.find(_dataplane_key(key)))
 
     def _recheck(self, changes: Sequence[Change]) -> None:
         """A changed Dataplane, a changed secret (a revocation, a signing key) or a MeshIdentity that
@@ -230,7 +234,8 @@ class Hub:
             elif change.key.kind == MESH_IDENTITY.name:
                 keys |= dict.fromkeys(e for e in self._streams if e.mesh == change.key.mesh)
         for key in keys:
-            if (dataplane := self._find(key)) is not None:
+            dataplane = self._find(key) or self._held.find(_dataplane_key(key))
+            if dataplane is not None:
                 self._recheck_streams(key, dataplane)
 
     def _recheck_streams(self, key: ProxyKey, dataplane: Dataplane) -> None:
@@ -263,6 +268,10 @@ def _refusing() -> Iterator[None]:
         raise ProxyRefused("unavailable", str(error)) from error
     except ResourceError as error:
         raise ProxyRefused("invalid_argument", f"the Dataplane was refused: {error}") from error
+
+
+def _dataplane_key(key: ProxyKey) -> ResourceKey:
+    return ResourceKey(DATAPLANE.name, key.mesh, key.name)
 
 
 def _is_signing_key(key: ResourceKey) -> bool:

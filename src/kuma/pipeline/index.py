@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kuma.kit.incremental import Engine
+from kuma.pipeline.held import HeldDataplanes
 from kuma.pipeline.matching import Matching
 from kuma.pipeline.membership import Membership
 from kuma.pipeline.view import (
@@ -55,8 +56,11 @@ _WITH_MEMBERS = frozenset({DATAPLANE.name, MESH_SERVICE.name})
 class Index:
     """Subscribe `changed` to the replica. `policy_kinds` are indexed by mesh as a whole."""
 
+    held: HeldDataplanes
+
     def __init__(self, engine: Engine, policy_kinds: Iterable[str]) -> None:
         self._engine = engine
+        self.held = HeldDataplanes(engine)
         self._policy_kinds = frozenset(policy_kinds) | _BY_KIND
         self._policies: dict[tuple[str, str], dict[str, AnyResource]] = defaultdict(dict)
         self._inbounds: dict[Service, dict[str, list[ServiceInbound]]] = defaultdict(dict)
@@ -96,6 +100,8 @@ class Index:
             elif kind == MESH.name:
                 self._engine.set(change.key, change.resource)
                 self._readiness.index_mesh(change.key.name, change.resource)
+                if change.resource is None:
+                    self.held.mesh_is_gone(change.key.name)
             elif kind == SECRET.name:
                 self._engine.set(change.key, change.resource)
             elif kind == CONFIG.name and (mesh := mesh_of_config(change.key.name)):
@@ -144,7 +150,7 @@ class Index:
         return key.mesh, key.kind
 
     def _index_dataplane(self, key: ResourceKey, resource: Resource[Any] | None) -> set[Service]:
-        self._engine.set(key, resource)
+        self.held.put(key, resource)
         place = (key.mesh, key.name)
         before = self._services_of.pop(place, set())
         found: dict[str, list[ServiceInbound]] = defaultdict(list)

@@ -67,6 +67,7 @@ class Pipeline:
             tracker=self.tracker,
             registrar=self._registrar,
             authenticate=self._authenticate,
+            held=self._index.held,
             zone=state.zone,
         )
 
@@ -94,10 +95,10 @@ class Pipeline:
 
     def _feed(self) -> None:
         """The index hears of a change before all others."""
-        index = Index(self.engine, (kind.name for kind in POLICIES))
+        self._index = Index(self.engine, (kind.name for kind in POLICIES))
         every = self._state.settings.general.dns_cache_ttl
         self._dns = DnsNames()
-        self._lookup = AddressLookup(index.changed, self._dns.resolve, every=every)
+        self._lookup = AddressLookup(self._index.changed, self._dns.resolve, every=every)
         self._state.replica.subscribe(self._lookup.changed)
         self._state.replica.subscribe(Lingering(self.engine).changed)
 
