@@ -17,10 +17,12 @@ from kuma.resolve.placement import Placement, TlsTerms
 _OTHERWISE: Mapping[str, Any] = {
     "preference": Preference(),
     "tls": TlsTerms(mode=TlsMode.STRICT),
+    "lets_in": True,
     "tcp_backends": None,
     "matches_sockets": False,
 }
-"""What a part that fails says, where that is not an empty tuple."""
+"""What a part that fails says, where that is not an empty tuple. `lets_in` only saves clients what they
+could not call: whoever is reached denies it all the same."""
 
 _PARTS = {
     "merge": "what several entries speak of",
@@ -32,6 +34,7 @@ _PARTS = {
     "preference": "the choice of endpoints",
     "asked_tags": "the choice of endpoints",
     "tls": "mutual TLS",
+    "lets_in": "what may be reached",
     "http_routes": "routes",
     "tcp_backends": "routes",
     "rule_hashes": "routes",

@@ -105,43 +105,52 @@ class RouteDraft:
 
 @dataclass(frozen=True)
 class Placement:
-    """`conf` is what the entries' `default` hold and merge into; `merge` does so, and is empty where
-    that fails. `on_inbound` turns the rules of an
-    inbound into the values that ride on it; `on_proxy` does so for a kind without `to`, `from` and
-    `rules`, whose one `default` is about the proxy as a whole; `on_reporter` in its place where the
-    proxy also has to say who it is, and then shares only with those that say the same;
-    `on_measured` where all of it is the proxy's own; `on_passthrough` in its place where it is about what the workload sends to nobody in the mesh, which
-    is closed where policies speak of it and this says nothing.
-    `on_outside`: what is said of calls to all services holds for that, too. `http_routes` and `tcp_backends` make routes. `preference` says which endpoints a client with
-    certain tags, in a certain zone, would rather use; the tags that it looks at are those that
-    `asked_tags` names. `tells_proxy`: who the proxy is rides beside the conf of outbounds and
-    inbounds, which then are its own. `tls` says on what terms an inbound takes, and its proxy
-    begins, mutual TLS. `lets_in`: whether an entry of `from`, or of `rules`, lets somebody in, for a kind
-    that says who may call whom. `matches_sockets`: whether a policy chooses transport sockets by the tags of
-    endpoints, which those have then."""
+    """What the conf of one kind of policy is about, and what it turns into."""
 
     kind: Kind[Any]
     conf: type[SpecModel]
+    """What the entries' `default` hold and merge into."""
     merge: Merge = merge_groups
+    """Empty where it fails."""
     on_outbound: bool = False
     on_route: bool = False
     on_destination: bool = False
     on_inbound: Callable[[InboundRules], tuple[object, ...]] | None = None
+    """Turns the rules of an inbound into the values that ride on it."""
     on_proxy: Callable[[Rule], tuple[object, ...]] | None = None
+    """The same for a kind without `to`, `from` and `rules`, whose one `default` is about the proxy as a
+    whole."""
     on_reporter: Callable[[Rule, Reporter], tuple[object, ...]] | None = None
+    """In its place where the proxy also has to say who it is, and then shares only with those that say
+    the same."""
     on_measured: Callable[[Rule, Measured], tuple[object, ...]] | None = None
+    """In its place where all of it is the proxy's own."""
     on_passthrough: Callable[[Rule], tuple[object, ...]] | None = None
+    """In its place where it is about what the workload sends to nobody in the mesh, which is closed where
+    policies speak of it and this says nothing."""
     on_outside: bool = False
+    """What is said of calls to all services holds for calls to nobody in the mesh, too."""
     preference: Callable[[SpecModel, Tags, str], Preference] | None = None
+    """Which endpoints a client with certain tags, in a certain zone, would rather use."""
     asked_tags: Callable[[SpecModel], tuple[str, ...]] | None = None
+    """The tags that `preference` looks at."""
     tls: Callable[[InboundRules], TlsTerms] | None = None
+    """On what terms an inbound takes, and its proxy begins, mutual TLS."""
     lets_in: Callable[[SpecModel], bool] | None = None
+    """Whether an entry of `from`, or of `rules`, lets somebody in, for a kind that says who may call
+    whom."""
     tells_proxy: bool = False
+    """Who the proxy is rides beside the conf of outbounds and inbounds, which then are its own."""
     only_with_tls: bool = False
+    """It says nothing of inbounds without mutual TLS, which know no clients."""
     http_routes: Callable[[Rule], tuple[RouteDraft, ...]] | None = None
+    """The routes of HTTP that it makes."""
     tcp_backends: Callable[[Rule], tuple[BackendRef, ...] | None] | None = None
+    """Where it sends connections. None: it says nothing of that."""
     rule_hashes: Callable[[SpecModel], tuple[str, ...]] | None = None
+    """The hash of the matches of each of its rules, in `_rules`."""
     matches_sockets: Callable[[SpecModel], bool] | None = None
+    """Whether a policy chooses transport sockets by the tags of endpoints, which those have then."""
 
     @property
     def name(self) -> str:
