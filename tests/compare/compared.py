@@ -19,6 +19,8 @@ from tests.compare.world import World
 
 _MENDED = 5
 """How often a document is put at most."""
+_FORGETS = 0.3
+"""Seconds until what was deleted is gone from caches."""
 _PATIENCE = 8.0
 """Seconds until what each side works out in its own time must be equal."""
 _QUERIES = (
@@ -169,6 +171,8 @@ class Comparison:
                 await self._ours.delete(waiting)
             elif theirs.is_success:
                 await self._theirs.delete(waiting)
+            if ours.is_success != theirs.is_success:
+                await asyncio.sleep(_FORGETS)
             mended = mending.without(waiting, verdicts.wrong_fields(ours, theirs, waiting))
             if is_equal or not reason or mended is None:
                 return

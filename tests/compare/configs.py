@@ -23,8 +23,15 @@ _ROUTES = _TYPE.format("route", "RouteConfiguration")
 
 _HTTP_RBAC = "envoy.filters.http.rbac"
 _OVER_RDS = (_HTTP_RBAC, "envoy.filters.http.fault", "envoy.filters.http.local_ratelimit")
+_NOT_HERE = ("envoy.filters.network.kafka_broker", "envoy.filters.network.set_filter_state")
+"""Of statistics of Kafka, for which this Envoy has no filter; of conditions on clients, who are known by
+headers here."""
 _OWN = ("kuma:", "_kuma", "kuma_", "system_", "access_log_sink", "ads_cluster", "meshaccesslog:", "meshtrace:", "extra")  # fmt: skip
 """Names of what only the control plane and kuma-dp use, and of collectors, which each side names."""
+_DEFAULTS = {"idleTimeout": "3600s", "maxConnectionDuration": "0s", "maxStreamDuration": "0s"}
+"""Of limits of HTTP, without which Envoy does the same."""
+_UNORDERED = {"headers", "queryParameters"}
+"""Of matches: all of them must hold."""
 _LEFT_OUT = {
     "initialFetchTimeout": "ours waits less for certificates",
     "enableReusePort": "does not change where connections go",
@@ -37,6 +44,7 @@ _LEFT_OUT = {
     "kuma.io/unified-name": "the port's name here, as it was written in the outbound there",
     "matchTypedSubjectAltNames": "who may answer is read from the dataplanes",
     "earlyHeaderMutationExtensions": "clients are known by headers, there by filter state",
+    "shareKey": "all chains of an inbound count together",
     "altStatName": "names of statistics of clusters of the control plane",
 }
 
@@ -46,12 +54,10 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         return body
     xds = body["xds"]
     by_hand = [each["name"] for each in documents if each["type"] == "MeshService"]
-    with_mtls = any(each.get("mtls") for each in documents if each["type"] == "Mesh")
     is_permissive = any('"PERMISSIVE"' in json.dumps(each.get("mtls")) for each in documents)
     routes = xds.get(_ROUTES, {})
-    is_gateway = "gateway" in dataplane["networking"]
-    clusters = _named(xds.get(_CLUSTERS), lambda each: _cluster(each, is_gateway))
-    listeners = _named(xds.get(_LISTENERS), partial(_listener, routes, with_mtls))
+    clusters = _named(xds.get(_CLUSTERS), _cluster)
+    listeners = _named(xds.get(_LISTENERS), partial(_listener, routes))
     mixed = _mixed(documents)
     listeners = {
         name: each
@@ -75,10 +81,10 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
 
 
 def _mixed(documents: Iterable[Json]) -> set[str]:
-    """Services of several protocols, some of whose instances are not ready: those count here, so that
-    the protocol does not change with what fails."""
+    """Services of several protocols or none that is ready, some of whose instances are not ready: those
+    count here, so that the protocol does not change with what fails."""
     protocols: dict[str, set[str]] = defaultdict(set)
-    unready = set()
+    ready, unready = set(), set()
     for each in documents:
         for inbound in each.get("networking", {}).get("inbound") or ():
             tags = inbound.get("tags") or {}
@@ -87,7 +93,9 @@ def _mixed(documents: Iterable[Json]) -> set[str]:
             is_ready = inbound.get("state", "Ready") == "Ready"
             if not is_ready or inbound.get("health") or ".invalid" in json.dumps(each):
                 unready.add(service)
-    return {each for each in unready if len(protocols[each]) > 1}
+            else:
+                ready.add(service)
+    return {each for each in unready if len(protocols[each]) > 1 or each not in ready}
 
 
 def _clusters_in(body: Json) -> Iterator[str]:
@@ -139,7 +147,12 @@ def _plain(body: Json) -> Json:
         return body
     if body.get("header", {}).get("key") == "x-kuma-tags":
         return {"header": body["header"]}
+    if "header" in body and "appendAction" in body:  # `%` is a percent sign
+        text = str(body["header"].get("value", "")).replace("%%", "%")
+        body = {**body, "header": {**body["header"], "value": text}}
     kept = {key: _plain(each) for key, each in body.items() if key not in _LEFT_OUT}
+    if isinstance(match := kept.get("match"), dict):
+        match |= {key: sorted(match[key], key=str) for key in _UNORDERED & match.keys()}
     if "cipherSuites" in kept:  # the rival names some twice
         kept["cipherSuites"] = list(dict.fromkeys(kept["cipherSuites"]))
     if isinstance(kept.get("safeRegex"), dict):
@@ -156,18 +169,14 @@ def _of_uris(regex: Json) -> Json:
     return {"prefix": text} if found[2] else {"exact": text}
 
 
-def _cluster(body: Json, is_gateway: bool) -> Json:
-    """Ciphers hold for the calls of a gateway too; checks of health do not say whose they are."""
+def _cluster(body: Json) -> Json:
+    """Checks of health do not say whose they are."""
     found = _plain(body)
     for each in found.get("healthChecks") or ():
         headers = each.get("httpHealthCheck", {}).pop("requestHeadersToAdd", ())
         own = [one for one in headers if one["header"]["key"] != "x-kuma-tags"]
         if own:
             each["httpHealthCheck"]["requestHeadersToAdd"] = own
-    for socket in [found, *(each for each in found.get("transportSocketMatches") or ())]:
-        context = socket.get("transportSocket", {}).get("typedConfig", {}).get("commonTlsContext")
-        if is_gateway and context:
-            context.pop("tlsParams", None)
     return found
 
 
@@ -190,9 +199,8 @@ def _assignment(body: Json) -> Json:
     return {"endpoints": found, "policy": body.get("policy")}
 
 
-def _listener(routes: Json, with_mtls: bool, body: Json) -> Json:
-    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for, nor
-    with the header by which clients are known where no certificate tells."""
+def _listener(routes: Json, body: Json) -> Json:
+    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for."""
     address = body.get("address", {}).get("socketAddress", {})
     if not address.get("portValue"):
         return {}
@@ -204,26 +212,57 @@ def _listener(routes: Json, with_mtls: bool, body: Json) -> Json:
         listener.pop("listenerFilters", None)
     for chain in listener.get("filterChains") or ():
         chain["filters"] = [each for each in map(_filter, chain.get("filters") or ()) if each]
-        for each in chain["filters"] if with_mtls else ():
-            each.get("typedConfig", {}).get("routeConfig", {}).pop("requestHeadersToAdd", None)
     return listener
 
 
-def reconciled(ours: Json, theirs: Json) -> Json:
+def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
+    """Both without listeners that the rival leaves without a filter, and ours as below."""
+    broken = {
+        name
+        for name, each in theirs["listeners"].items()
+        if not all(chain.get("filters") for chain in each.get("filterChains") or ())
+    }
+    one, other = _without_listeners(ours, broken), _without_listeners(theirs, broken)
+    return _alike(one, other), other
+
+
+def _without_listeners(config: Json, names: set[str]) -> Json:
+    kept = {name: each for name, each in config["listeners"].items() if name not in names}
+    used = set(_clusters_in(kept))
+    parts = {
+        part: {name: each for name, each in config[part].items() if name in used}
+        for part in ("clusters", "endpoints")
+    }
+    return {**parts, "listeners": kept}
+
+
+def _alike(ours: Json, theirs: Json) -> Json:
     """Ours without what holds here for all that is not HTTP, and there for services that say `tcp`:
     checks of health and attempts to connect; with what the rival leaves out for grpc, and for http2,
-    which it never retries; and without what is lost there where localityAwareness has a say."""
+    which it never retries; without what is lost there where localityAwareness has a say, the ciphers
+    of gateways and of permissive inbounds, and a least size of a ring that is not more than the most."""
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        return [reconciled(one, other) for one, other in zip(ours, theirs, strict=True)]
+        return [_alike(one, other) for one, other in zip(ours, theirs, strict=True)]
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
         return ours
-    return {
+    known = {
         key: theirs[key]
         if key == "commonHttpProtocolOptions" and _is_grpc(theirs.get(key, {"": ""}))
-        else reconciled(each, theirs.get(key))
+        else _alike(each, theirs.get(key))
         for key, each in ours.items()
         if key in theirs or not _is_more(key, each)
     }
+    return known | {key: each for key, each in theirs.items() if _is_less(key, each, ours.get(key))}
+
+
+def _is_less(key: str, theirs: Json, ours: Json) -> bool:
+    """Where nobody tells clients apart, no header tells who they are; where localityAwareness is
+    disabled, endpoints have no policy."""
+    if key == "requestHeadersToAdd":
+        return not ours and all(each["header"]["key"] == "x-kuma-tags" for each in theirs)
+    if key == "commonHttpProtocolOptions":
+        return ours is None and theirs == _DEFAULTS
+    return key == "policy" and ours is None and theirs is not None
 
 
 def _is_grpc(options: Json) -> bool:
@@ -233,10 +272,13 @@ def _is_grpc(options: Json) -> bool:
 def _is_more(key: str, body: Json) -> bool:
     if key == "healthChecks":
         return all("tcpHealthCheck" in each for each in body)
+    if key == "tlsMaximumProtocolVersion":
+        return bool(body == "TLSv1_3")
     if key == "commonLbConfig":
         return set(body) == {"zoneAwareLbConfig"}
     return key in {
         "maxConnectAttempts", "zoneAwareLbConfig", "commonHttpProtocolOptions", "retryPolicy",
+        "tlsParams", "minimumRingSize",
     }  # fmt: skip
 
 
@@ -253,10 +295,12 @@ def _inlined(body: Json, routes: Json) -> Json:
 
 
 def _filter(body: Json) -> Json:
-    """Without statistics of Kafka, for which this Envoy has no filter."""
-    if body["name"] == "envoy.filters.network.kafka_broker":
+    """Filters are called as Envoy calls them."""
+    if body["name"] in _NOT_HERE:
         return None
     config = body.get("typedConfig", {})
+    if body["name"].endswith("local_ratelimit.v3.LocalRateLimit"):
+        return {**body, "name": "envoy.filters.network.local_ratelimit"}
     if body["name"] == "envoy.filters.network.rbac":
         return {"name": body["name"], **_rules(config)}
     if routes := config.get("routeConfig"):
@@ -297,9 +341,16 @@ def _strip(routes: Json) -> None:
         if kept := [each for each in removed if not each.startswith("x-kuma-client-")]:
             holder["requestHeadersToRemove"] = kept
     for host in routes.get("virtualHosts") or ():
-        for route in host.get("routes") or ():
+        host["routes"] = [each for each in host.get("routes") or () if not _is_dead_end(each)]
+        for route in host["routes"]:
+            route["name"] = re.sub(r"-\d+$", "", route.get("name", ""))
             own = route.get("typedPerFilterConfig", {})
             for name in _OVER_RDS:
                 own.pop(name, None)
             if not own:
                 route.pop("typedPerFilterConfig", None)
+
+
+def _is_dead_end(route: Json) -> bool:
+    """Where no backend can be reached, requests are answered; the rival has no such route."""
+    return bool(route.get("directResponse", {}).get("status") == 500)

@@ -30,7 +30,7 @@ def a_dataplane(r: Chance, mesh: str, name: str) -> Json:
         ports = r.sample([80, 8080, 9090, 9091], r.choice([1, 1, 2, 3]))
         networking["inbound"] = [_inbound(r, port) for port in ports]
     if r.at(0.15):
-        networking["advertisedAddress"] = "192.168.0.9"
+        networking["advertisedAddress"] = f"192.168.0.{name[-1]}"
     networking["outbound"] = [_outbound(r, 10000 + each) for each in range(r.randint(0, 3))]
     labels = dict(r.some_of(
         [*targets.LABELS, ("kuma.io/origin", "zone"), ("k8s.kuma.io/namespace", "ns-a"), ("kuma.io/workload", "wl")],

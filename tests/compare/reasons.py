@@ -53,7 +53,7 @@ class Stored:
         self._with_mtls = {
             each["name"]
             for each in known
-            if each["type"] == "Mesh" and each.get("mtls", {}).get("enabledBackend")
+            if each["type"] == "Mesh" and (each.get("mtls") or {}).get("enabledBackend")
         }
         self._unhealthy = {
             each["mesh"]
@@ -76,17 +76,12 @@ class Stored:
         return found
 
     def _service(self, found: Json) -> None:
-        """Not whether it is ready for mutual TLS, where that takes certificates of a MeshIdentity, or
-        hangs on whether the service has been seen without proxies. Nor what follows from
-        `health.ready`, which here makes a proxy unhealthy."""
+        """Not whether it is ready for mutual TLS: that hangs on certificates, and on whether it was ever
+        seen without proxies. Nor what follows from `health.ready`, which makes a proxy unhealthy here."""
         status, mesh = found.get("status", {}), found["mesh"]
-        by_hand = "kuma.io/managed-by" not in found["labels"]
-        if (
-            mesh in (self._with_mtls if by_hand else ())
-            or mesh in self._with_identity - self._with_mtls
-        ):
+        if mesh in self._with_mtls | self._with_identity:
             status.pop("tls", None)
-        if found["mesh"] in self._unhealthy:
+        if mesh in self._unhealthy:
             found["spec"].pop("state", None)
             status.get("dataplaneProxies", {}).pop("healthy", None)
 

@@ -59,6 +59,8 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
         return "an authority that cannot be made is told, where the rival fails" if is_ca else ""
     if not ours.status == theirs.status == 400:
         return ""
+    if taken := _taken(_fields(theirs), document):
+        return taken
     if refused:
         return next(iter(refused.values()))
     if _fields(ours) and not _fields(theirs):
@@ -84,6 +86,8 @@ def _taken(fields: set[str], document: Json) -> str:
 def wrong_fields(ours: Answer, theirs: Answer, document: Json) -> list[str]:
     """What to take out of a document so that the rest can be compared: what only one of them
     refuses, else what both name, as it is written."""
+    if document.get("labels", 0) is None and "labels" in _fields(theirs):
+        return ["labels"]
     named = _refused(ours, document) or {field: "" for field, _ in _violations(ours)}
     return [*named] or [field for field, _ in _violations(theirs)]
 

@@ -17,14 +17,19 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
         return "a template that fails does not fail the others"
     if what == "_rules" and "rules" in ours and _without(ours, theirs) == _without(theirs, ours):
         return _BY_NAME
-    if what == "_config" and configs.reconciled(ours, theirs) == theirs:
-        return "what is for TCP holds for all that is not HTTP, and what is for HTTP for http2 and grpc"
+    if what == "_config" and _are_alike(ours, theirs):
+        return "each protocol has what is for it, and each client what holds for all"
     if what == "_layout" and _without_multi_zone(ours) == _without_multi_zone(theirs):
         return _BY_NAME
     for parts in ("policies", "routes"):
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
     return ""
+
+
+def _are_alike(ours: Json, theirs: Json) -> bool:
+    one, other = configs.reconciled(ours, theirs)
+    return bool(one == other)
 
 
 def _without(rules: Json, others: Json) -> Json:

@@ -7,7 +7,8 @@ Outbound: one chain.
 
 HTTP routes come over RDS on both sides, so that a change of theirs acts on the very next request and
 drains no connection. Differs from Kuma, where they are part of the listener, and where there is a filter
-that counts what Kafka's protocol does: only builds of Envoy with contributed filters have it.
+that counts what Kafka's protocol does: only builds of Envoy with contributed filters have it. It has none
+for destinations of protocol tls, which are passed on as bytes here.
 """
 
 from collections.abc import Callable, Sequence
