@@ -1,11 +1,13 @@
 """Applications call services by virtual addresses, and know nothing of their sidecar."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -269,3 +271,35 @@ async def test_what_comes_to_the_machine_reaches_the_workload_and_no_other_port(
     for port in ports:
         await reaches("web", MACHINE, port, mark=INCOMING)
     await world.cp.put(MESH)
+
+
+async def test_applications_are_measured_from_where_nothing_is_redirected(world: World) -> None:
+    callers: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer.get_extra_info("peername")[0])
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\norders 7\n")
+        await writer.drain()
+        writer.close()
+
+    [port] = free_ports(1)
+    server = await asyncio.start_server(serve, MACHINE, 0)
+    default = {
+        "applications": [{"port": server.sockets[0].getsockname()[1]}],
+        "backends": [{"type": "Prometheus", "prometheus": {"port": port}}],
+    }
+    target = {"kind": "Dataplane", "name": "web"}
+    policy = {"type": "MeshMetric", "mesh": "default", "name": "under-test"}
+    async with server, httpx.AsyncClient() as client:
+        await world.cp.put({**policy, "spec": {"targetRef": target, "default": default}})
+
+        async def scraped() -> str:
+            try:
+                return (await client.get(f"http://{MACHINE}:{port}/metrics")).text
+            except httpx.HTTPError:
+                return ""
+
+        await until(scraped, lambda text: "orders{" in text)
+        await world.cp.delete(policy)
+    assert set(callers) == {"127.0.0.6"}
