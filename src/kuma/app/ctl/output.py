@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kuma.kit.go_cli import PersistentOption
+from kuma.kit.go_cli import PersistentOption, persistent_value
 
 FORMATS = ("table", "yaml", "json")
 _GAP = 3
@@ -35,6 +35,11 @@ output_option = click.option("-o", "--output", default="table", **_OUTPUT)
 def persistent_output() -> PersistentOption:
     """`-o`, for a group and all that is in it."""
     return PersistentOption("-o", "--output", **_OUTPUT)
+
+
+def form_of(context: click.Context) -> str:
+    """What `-o` says: table, yaml or json."""
+    return persistent_value(context, "output") or "table"
 
 
 def print_document(document: Any, form: str) -> None:

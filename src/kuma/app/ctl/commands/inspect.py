@@ -1,26 +1,22 @@
 """`kumactl inspect`: what runs in a mesh, what a proxy is told, and whom a policy concerns."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Sequence
 
 import click
 
 from kuma.app.ctl.commands.get import missing
+from kuma.app.ctl.commands.inspect_dataplane import IN_MESH, dataplane
 from kuma.app.ctl.errors import CtlError, Refused
 from kuma.app.ctl.output import (
     Columns,
+    form_of,
     persistent_output,
     print_document,
     print_table,
-    render_table,
 )
 from kuma.app.ctl.session import Session
-from kuma.kit.go_cli import GoCommand, GoGroup, persistent_value
-from kuma.kit.go_flags import parse_list, parse_pairs
-
-_MESH = click.option("-m", "--mesh", help='Mesh to use (default "default")')
+from kuma.kit.go_cli import GoCommand, GoGroup
+from kuma.kit.go_flags import parse_pairs
 
 
 class _Inspect(GoGroup):
@@ -59,10 +55,6 @@ kumactl inspect meshtrafficpermission allow-web
 )
 
 
-def _form(context: click.Context) -> str:
-    return persistent_value(context, "output") or "table"
-
-
 def _list(
     context: click.Context,
     columns: Columns,
@@ -76,10 +68,10 @@ def _list(
         found = session.client().pages(path, query)
     except Refused as error:
         raise missing(error, "such list", bool(mesh), mesh) from error
-    if _form(context) == "table":
+    if form_of(context) == "table":
         print_table(columns, found["items"], now=session.clock.now())
     else:
-        print_document(found, _form(context))
+        print_document(found, form_of(context))
 
 
 @inspect.command(
@@ -92,7 +84,7 @@ kumactl inspect dataplanes -m demo --tag kuma.io/service=web --tag version=v1
 kumactl inspect dataplanes --gateway
 """,
 )
-@_MESH
+@IN_MESH
 @click.option("--tag", multiple=True, help="Only with this tag: name=value")
 @click.option("--gateway", type=click.BOOL, metavar="", help="Only gateways")
 @click.option("--ingress", type=click.BOOL, metavar="", help="Only ingresses")
@@ -125,7 +117,7 @@ def dataplanes(
     help="Show the services of a mesh, and how many of their proxies are online.",
     examples="kumactl inspect services -m demo",
 )
-@_MESH
+@IN_MESH
 @click.pass_context
 def services(context: click.Context, *, mesh: str | None) -> None:
     from kuma.app.ctl.client import mesh_path
@@ -161,177 +153,7 @@ def zones(context: click.Context) -> None:
     _list(context, ZONES, "/zones/_overview")
 
 
-_RULES, _CONFIG, _DUMP, _STATS, _CLUSTERS = "policies", "config", "config-dump", "stats", "clusters"
-_LAYOUT, _ROUTES = "layout", "routes"
-
-
-@inspect.command(
-    "dataplane",
-    cls=GoCommand,
-    help="Show what a proxy is told: the policies in force, its configuration as the control plane "
-    "makes it, or what its Envoy says.",
-    examples="""
-kumactl inspect dataplane web-1
-kumactl inspect dataplane web-1 -o yaml
-kumactl inspect dataplane web-1 --type config --shadow --include diff
-kumactl inspect dataplane web-1 --type config-dump --include-eds
-kumactl inspect dataplane web-1 --type stats
-kumactl inspect dataplane web-1 --type layout
-kumactl inspect dataplane web-1 --inbound http
-kumactl inspect dataplane web-1 --outbound backend:80
-kumactl inspect dataplane web-1 --type routes --outbound backend:80
-""",
-)
-@click.argument("name")
-@_MESH
-@click.option(
-    "--type",
-    "what",
-    type=click.Choice([_RULES, _CONFIG, _DUMP, _STATS, _CLUSTERS, _LAYOUT, _ROUTES]),
-    default=_RULES,
-    help="What to show (default policies)",
-)
-@click.option(
-    "--shadow", type=click.BOOL, metavar="", help="config: as if shadow policies had effect"
-)
-@click.option(
-    "--include", multiple=True, help="config: diff, what the shadow policies would change"
-)
-@click.option("--include-eds", type=click.BOOL, metavar="", help="config-dump: with endpoints")
-@click.option("--inbound", help="policies: on this inbound alone, by its name, port or KRI")
-@click.option("--outbound", help="policies, routes: of this outbound alone, by its name or KRI")
-@click.option("--route", help="policies: on this route of the outbound, by the KRI of its policy")
-@click.option("--config-dump", type=click.BOOL, metavar="", hidden=True)
-@click.pass_context
-def dataplane(
-    context: click.Context,
-    *,
-    name: str,
-    mesh: str | None,
-    what: str,
-    shadow: bool | None,
-    include: Sequence[str],
-    include_eds: bool | None,
-    inbound: str | None,
-    outbound: str | None,
-    route: str | None,
-    config_dump: bool | None,
-) -> None:
-    from kuma.app.ctl.client import mesh_path
-
-    what = _DUMP if config_dump else what
-    for flag, needs, given in (
-        ("--shadow", _CONFIG, shadow),
-        ("--include", _CONFIG, include),
-        ("--include-eds", _DUMP, include_eds),
-    ):
-        if given and what != needs:
-            raise CtlError(f"flag '{flag}' can be used only when '--type={needs}'")
-    query = [("shadow", "true")] if shadow else []
-    query += [("include", ",".join(parse_list(include)))] if include else []
-    query += [("include_eds", "true")] if include_eds else []
-    in_mesh = Session(context).mesh(mesh)
-    of_part = _Part(inbound, outbound, route)
-    of_part.check(what)
-    try:
-        if what in {_LAYOUT, _ROUTES} or of_part != _Part():
-            _show_part(context, what, mesh_path(in_mesh, "dataplanes", name), of_part)
-        else:
-            _show(context, what, mesh_path(in_mesh, "dataplanes", name, _PATHS[what]), query)
-    except Refused as error:
-        if error.problem.title == "Failed to fetch dataplane insight":
-            raise CtlError(
-                f'dataplane "{name}" has not connected yet, so there is no configuration'
-            ) from error
-        if "without meshService enabled" in error.problem.detail:
-            needed = "layout, routes and parts need meshServices.mode Exclusive"
-            raise CtlError(f'{needed}, which mesh "{in_mesh}" has not') from error
-        raise missing(error, f'Dataplane "{name}"', True, in_mesh) from error
-
-
-@dataclass(frozen=True)
-class _Part:
-    inbound: str | None = None
-    outbound: str | None = None
-    route: str | None = None
-
-    def check(self, what: str) -> None:
-        for flag, given, needed in (
-            ("--inbound", self.inbound, {_RULES}),
-            ("--outbound", self.outbound, {_RULES, _ROUTES}),
-            ("--route", self.route, {_RULES}),
-        ):
-            if given and what not in needed:
-                wanted = " or ".join(f"'--type={each}'" for each in sorted(needed))
-                raise CtlError(f"flag '{flag}' can be used only when {wanted}")
-        if self.inbound and self.outbound:
-            raise CtlError("flags '--inbound' and '--outbound' exclude each other")
-        if not self.outbound and (self.route or what == _ROUTES):
-            flag = "flag '--route'" if self.route else "'--type=routes'"
-            raise CtlError(f"{flag} needs '--outbound', see --type=layout for those that there are")
-
-
-def _show_part(context: click.Context, what: str, dataplane: str, of: _Part) -> None:
-    from kuma.app.ctl import parts
-
-    client = Session(context).client()
-    layout = client.get(f"{dataplane}/_layout")
-    if what == _LAYOUT:
-        _print(context, layout, [parts.LAYOUT_HEADERS, *parts.layout_rows(layout)])
-    elif what == _ROUTES:
-        kri = parts.find_part(layout, "outbound", of.outbound or "")
-        found = client.get(f"{dataplane}/_outbounds/{kri}/_routes")
-        _print(context, found, [parts.ROUTE_HEADERS, *parts.route_rows(found)])
-    else:
-        found = client.get(f"{dataplane}/{_path_of(layout, of)}/_policies")
-        _print(context, found, [parts.POLICY_HEADERS, *parts.policy_rows(found)])
-
-
-def _path_of(layout: Mapping[str, Any], of: _Part) -> str:
-    from kuma.app.ctl.parts import find_part
-
-    if of.inbound:
-        return f"_inbounds/{find_part(layout, 'inbound', of.inbound)}"
-    path = f"_outbounds/{find_part(layout, 'outbound', of.outbound or '')}"
-    return f"{path}/_routes/{quote(of.route, safe='')}" if of.route else path
-
-
-def _print(context: click.Context, found: object, rows: Sequence[Sequence[str]]) -> None:
-    if _form(context) != "table":
-        print_document(found, _form(context))
-    else:
-        click.echo(render_table(rows), nl=False)
-
-
-_PATHS = {
-    _RULES: "_rules",
-    _CONFIG: "_config",
-    _DUMP: "xds",
-    _STATS: "stats",
-    _CLUSTERS: "clusters",
-}
-
-
-def _show(context: click.Context, what: str, path: str, query: Sequence[tuple[str, str]]) -> None:
-    client = Session(context).client()
-    if what in {_DUMP, _STATS, _CLUSTERS}:
-        click.echo(client.bytes(path, query).decode(errors="replace"), nl=False)
-        return
-    found = client.get(path, query)
-    if what == _CONFIG:
-        print_document(found, "yaml" if _form(context) == "yaml" else "json")
-    elif _form(context) != "table":
-        print_document(found, _form(context))
-    else:
-        _print_rules(found)
-
-
-def _print_rules(found: dict[str, object]) -> None:
-    from kuma.app.ctl.rules_in_force import HEADERS, rule_rows, warnings_of
-
-    click.echo(render_table([HEADERS, *rule_rows(found)]), nl=False)
-    for warning in warnings_of(found):
-        click.echo(f"Warning: {warning}", err=True)
+inspect.add_command(dataplane)
 
 
 def _policy_command(word: str) -> click.Command:
@@ -342,7 +164,7 @@ def _policy_command(word: str) -> click.Command:
         examples=f"kumactl inspect {word} NAME",
     )
     @click.argument("name")
-    @_MESH
+    @IN_MESH
     @click.option("--offset", hidden=True)
     @click.option("--new-api", type=click.BOOL, metavar="", hidden=True)
     @click.pass_context
@@ -373,8 +195,8 @@ def _selected(context: click.Context, word: str, name: str, mesh: str | None) ->
         found = client.pages(f"{kind.resource_path(in_mesh, name)}/_resources/dataplanes")
     except Refused as error:
         raise missing(error, f'{kind.name} "{name}"', True, in_mesh) from error
-    if _form(context) != "table":
-        print_document(found, _form(context))
+    if form_of(context) != "table":
+        print_document(found, form_of(context))
         return
     click.echo("Affected data plane proxies:\n")
     for each in found["items"]:
