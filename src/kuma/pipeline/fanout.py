@@ -29,7 +29,7 @@ GENERATIONS = Histogram(
 )
 FAILURES = Counter("xds_generation_errors", "Proxies whose configuration could not be computed.")
 
-SLICE = 0.01
+SLICE = 0.005
 """Seconds of work after which other tasks get their turn."""
 PORTION = 1_000
 """Results that are marked stale, or forgotten since nobody needs them, between two turns of others."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from kuma.kit.clock import Clock
@@ -44,6 +45,8 @@ _PUT = f"""INSERT INTO resource VALUES ({", ".join("?" * len(COLUMNS))})
            ON CONFLICT DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in COLUMNS[3:])}"""  # noqa: S608 - as above
 _ERASE = "DELETE FROM resource WHERE kind = ? AND mesh = ? AND name = ?"
 
+_SLICE = 0.005
+"""Seconds for which listeners are told before others have their turn: a batch is up to 256 commits."""
 _BUSY_TIMEOUT_MS = 5000
 """How long to wait for a person's `sqlite3` shell or a backup that holds the file."""
 
@@ -101,9 +104,13 @@ class SqliteStore:
         file = self._check_open()
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(file.writing, file.write, batch, self._clock)
+        pause_at = monotonic() + _SLICE
         for outcome in outcomes:
             if isinstance(outcome, Commit) and outcome.changes:
                 self._listener.changed(outcome.changes)
+            if monotonic() >= pause_at:
+                await asyncio.sleep(0)
+                pause_at = monotonic() + _SLICE
         return outcomes
 
     async def list(self, kind: str, mesh: str | None = None) -> list[AnyResource]:

@@ -12,9 +12,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG, MIDDLE, OLD = 2_000, 5, 1_000
+YOUNG, MIDDLE, OLD = 2_000, 1, 2_500
 """Objects more than were freed; collections of a generation before one of the next. A collection of
-the middle generation looks at ten thousand objects, which takes some milliseconds."""
+the middle generation looks at some thousand objects, which takes a few milliseconds."""
 
 
 @contextmanager
