@@ -43,6 +43,13 @@ def test_a_valid_mesh_service_is_accepted(spec: Mapping[str, Any]) -> None:
         ({"ports": [{"name": "a"}]}, [("spec.ports[0].port", "must be defined")]),
         ({"ports": [{"port": "80"}]}, [("spec.ports[0].port", "must be an integer")]),
         (
+            {"ports": [{"port": -1}, {"port": 65536}]},
+            [
+                ("spec.ports[0].port", "port must be in the range [1, 65535]"),
+                ("spec.ports[1].port", "port must be in the range [1, 65535]"),
+            ],
+        ),
+        (
             {"state": "Up"},
             [("spec.state", "unsupported value, must be 'Available' or 'Unavailable'")],
         ),

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from kuma.resources.kind import Kind, Scope, Sync
+from kuma.resources.kinds.rules import check_port
 from kuma.resources.kinds.service_status import (
     HostnameGeneratorStatus,
     MatchLabels,
@@ -138,6 +139,9 @@ def _violations(resource: Resource[MeshServiceSpec]) -> Iterator[Violation]:
     if sum(way is not None for way in ways) > 1:
         message = "must specify only one of: dataplaneTags, dataplaneRef, or dataplaneLabels"
         yield Violation("spec.selector", message)
+    for index, port in enumerate(resource.spec.ports or ()):
+        # Differs from Kuma: it accepts any number, and Envoy refuses the listener.
+        yield from check_port(f"spec.ports[{index}].port", port.port)
 
 
 def _ports(spec: MeshServiceSpec) -> tuple[tuple[int, str], ...]:
