@@ -19,7 +19,8 @@ class Outcome:
 
 
 class World:
-    """Each proxy's outcome reads the input `all` and takes `seconds` of work."""
+    """Each proxy's outcome reads the input `all` and takes `seconds` of work, and `steps` before it
+    unless the proxy is called quick."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.engine = Engine()
@@ -39,7 +40,7 @@ class World:
         return Outcome(Snapshot({}), number)
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
-        for _ in range(self.steps):
+        for _ in range(0 if key.name == "quick" else self.steps):
             spend(SLICE / 4)
             yield
 
@@ -84,6 +85,16 @@ async def test_work_that_takes_long_lets_others_have_their_turn() -> None:
             turns += 1
             await asyncio.sleep(0)
     assert turns > 5
+
+
+async def test_others_of_the_mesh_are_served_while_one_takes_long() -> None:
+    world = World()
+    world.steps = 40
+    for name in ("slow", "quick"):
+        world.fanout.attach(ProxyKey("mesh", name), lambda _: None)
+    async with world.running():
+        await until(lambda: len(world.order) == 2)
+    assert [each.name for each in world.order] == ["quick", "slow"]
 
 
 async def test_a_proxy_that_leaves_meanwhile_costs_nothing_more() -> None:

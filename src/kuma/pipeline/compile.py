@@ -9,11 +9,12 @@ forgotten with its last reader. Proxies that send alike share the whole layer, s
 for each of them does not grow with the number of their outbounds.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.render import Renderer
@@ -53,7 +54,15 @@ from kuma.plan.proxy import (
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import Sender, conf_of, own_conf, piped_of, received_by, sender_of
+from kuma.resolve.proxy import (
+    Sender,
+    conf_of,
+    own_conf,
+    piped_of,
+    received_by,
+    receivings,
+    sender_of,
+)
 from kuma.resolve.proxy_identity import identity
 from kuma.resolve.view import MeshView
 
@@ -89,6 +98,9 @@ class Compiler:
         self._renderer = renderer
         self._view_of = view_of
         self._admin_secrets = admin_secrets
+        self._going: WeakValueDictionary[Hashable, Generator[None, None, None]]
+        self._going = WeakValueDictionary()
+        """What proxies are about to make together, for as long as one of them is."""
 
     def rendering(self, renderer: Renderer) -> "Compiler":
         """The same with another renderer."""
@@ -108,14 +120,31 @@ class Compiler:
         return Outcome(_over(own.snapshot, shared), own.wanted, own.not_before, own.piped)
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
-        """Makes anew, part by part, what a proxy shares with others and what is out of date: work that
-        may take long for many outbounds, and may be interrupted between the parts."""
+        """Makes anew, part by part, what is out of date: work that may take long for many inbounds or
+        outbounds, and may be interrupted between the parts."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.peek(traits_input(key)) or Traits()
+        if not self._engine.is_current(Compiler._own, self, key):
+            for _ in receivings(view, key.name):
+                yield
+            for _ in self._made_received(view, key.name, traits):
+                yield
         sender = sender_of(view, key.name, traits.features, traits.redirection)
         ca_path = traits.system_ca_path
         if sender is None or self._engine.is_current(Compiler._shared, self, view, sender, ca_path):
             return
+        place = key.mesh, sender, ca_path
+        going = self._going.get(place) or self._shared_ahead(view, sender, ca_path)
+        self._going[place] = going
+        for _ in going:
+            yield
+        if self._going.get(place) is going:
+            del self._going[place]
+
+    def _shared_ahead(
+        self, view: MeshView, sender: Sender, ca_path: str
+    ) -> Generator[None, None, None]:
+        """All proxies that send alike go on with one, so that none does again what another did."""
         for each in sender.outbounds:
             for target in sending(view, sender.client, each.target).targets:
                 reached(view, sender.client, target)
@@ -191,14 +220,7 @@ class Compiler:
     def _made_own(
         self, view: MeshView, name: str, traits: Traits, issued: Issued | None
     ) -> Iterator[Made]:
-        received = received_by(view, name, traits.features, traits.redirection)
-        for inbound in received.inbounds:
-            yield from _for(Purpose.INBOUND, self._render(view, _render_inbound, inbound))
-        for passed in received.passed_in:
-            yield from _for(Purpose.TRANSPARENT, self._render(view, _render_passed_in, passed))
-        if received.direct is not None:
-            rendered = self._render(view, _render_direct, received.direct)
-            yield from _for(Purpose.DIRECT_ACCESS, rendered)
+        yield from self._made_received(view, name, traits)
         known = named_identity(view, identity(view, name), is_unified(view, traits.features))
         if known is not None and known.agent is not None:
             yield from _for(Purpose.SPIRE, self._render(view, _render_agent, known.agent))
@@ -210,6 +232,16 @@ class Compiler:
         if (admin := admin_of(view, name, traits)) is not None:
             yield from _for(Purpose.ADMIN, self._render(view, _render_admin, admin))
             yield from _for(Purpose.SECRETS, self._admin_secrets(admin.address))
+
+    def _made_received(self, view: MeshView, name: str, traits: Traits) -> Iterator[Made]:
+        received = received_by(view, name, traits.features, traits.redirection)
+        for inbound in received.inbounds:
+            yield from _for(Purpose.INBOUND, self._render(view, _render_inbound, inbound))
+        for passed in received.passed_in:
+            yield from _for(Purpose.TRANSPARENT, self._render(view, _render_passed_in, passed))
+        if received.direct is not None:
+            rendered = self._render(view, _render_direct, received.direct)
+            yield from _for(Purpose.DIRECT_ACCESS, rendered)
 
     def _made_shared(self, view: MeshView, sender: Sender, ca_path: str) -> Iterator[Made]:
         side = sender.side(view)

@@ -4,7 +4,7 @@
 
 A change costs as much as the proxies that it made stale. The first change of a burst is not
 delayed; a proxy that waits its turn gets what has changed until then. Meshes take turns, slice by
-slice. A proxy whose resolution fails keeps its last good snapshot, and the failure is logged and
+slice, and within one a proxy that takes longer than a slice goes on after the others. A proxy whose resolution fails keeps its last good snapshot, and the failure is logged and
 counted; others do not notice.
 """
 
@@ -53,7 +53,7 @@ O = TypeVar("O", bound=HasSnapshot)  # noqa: E741 - for outcome
 
 
 class _Proxy(Generic[O]):
-    __slots__ = ("computed", "fresh", "key", "observation", "queued", "sinks", "snapshot")
+    __slots__ = ("ahead", "computed", "fresh", "key", "observation", "queued", "sinks", "snapshot")
 
     def __init__(self, key: ProxyKey) -> None:
         self.key = key
@@ -63,6 +63,8 @@ class _Proxy(Generic[O]):
         self.snapshot: Snapshot | None = None
         """`computed`, with the objects of the last one for what did not change."""
         self.queued = False
+        self.ahead: Iterator[None] | None = None
+        """What is left to do before its query, if that has begun."""
         self.observation: Observation[O]
 
 
@@ -153,8 +155,8 @@ class Fanout(Generic[O]):
         while queue and perf_counter() < self._pause_at:
             proxy = queue.popleft()
             proxy.queued = False
-            if proxy.sinks:
-                await self._bring_up_to_date(proxy)
+            if proxy.sinks and not self._bring_up_to_date(proxy):
+                self._enqueue(proxy)
         del self._queues[mesh]
         if queue:
             self._queues[mesh] = queue
@@ -167,20 +169,18 @@ class Fanout(Generic[O]):
             await asyncio.sleep(0)
             is_left = self._engine.mark(PORTION)
 
-    async def _bring_up_to_date(self, proxy: _Proxy[O]) -> None:
+    def _bring_up_to_date(self, proxy: _Proxy[O]) -> bool:
+        """Whether that is done; not if it takes longer than this slice."""
         try:
-            for _ in self._ahead(proxy.key):
-                if perf_counter() >= self._pause_at:
-                    await self._let_others()
-                    self._pause_at = perf_counter() + SLICE
-            if not proxy.sinks:
-                return
+            if not self._is_prepared(proxy):
+                return False
             started = perf_counter()
             outcome = proxy.observation.value()
             if self._prepare(proxy.key, outcome):
                 outcome = proxy.observation.value()
             GENERATIONS.observe(perf_counter() - started)
         except Exception as error:
+            proxy.ahead = None
             FAILURES.inc()
             log.exception(
                 "could not compute the configuration of a proxy; it keeps its last one",
@@ -188,8 +188,18 @@ class Fanout(Generic[O]):
                 dataplane=proxy.key.name,
                 error=str(error),
             )
-            return
+            return True
         self._deliver(proxy, outcome.snapshot)
+        return True
+
+    def _is_prepared(self, proxy: _Proxy[O]) -> bool:
+        if proxy.ahead is None:
+            proxy.ahead = self._ahead(proxy.key)
+        for _ in proxy.ahead:
+            if perf_counter() >= self._pause_at:
+                return False
+        proxy.ahead = None
+        return True
 
     @staticmethod
     def _deliver(proxy: _Proxy[Any], computed: Snapshot) -> None:

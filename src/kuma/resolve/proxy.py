@@ -20,7 +20,7 @@ from kuma.plan.proxy import (
 from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.collectors import unresolved_backends, with_collectors
 from kuma.resolve.implied import Reach, implied_outbounds, reach_of
-from kuma.resolve.inbounds import receiving
+from kuma.resolve.inbounds import Receiving, receiving
 from kuma.resolve.logged import logged_as
 from kuma.resolve.match import matched_policies
 from kuma.resolve.measured import measured_of
@@ -293,6 +293,15 @@ def _direct(
     client = with_asked_tags(view, client_of(view, subject), dataplane)
     chosen = tuple(sorted(set(services)))
     return direct_access(view, dataplane.name, chosen, taken, client)
+
+
+def receivings(view: MeshView, name: str) -> Iterator[Receiving]:
+    """What each inbound does, one after the other."""
+    dataplane, subject = view.dataplane(name), subject_of(view, name)
+    if dataplane is not None and subject is not None:
+        secrets = secrets_of(view, dataplane.labels)
+        for position, _ in enumerate(subject.inbounds):
+            yield receiving(view, subject, position, secrets)
 
 
 def _inbounds(
