@@ -210,7 +210,7 @@ def test_the_name_of_a_kubernetes_service_by_tag_means_its_port() -> None:
 
     rules = resource_rules(a_view(service, policy), "MeshTimeout", ("t",))
 
-    found = [(each.section.resource.name, each.section.name) for each in rules]
+    found = [(each.section.resource.name, each.section.name) for each in rules.values()]
     assert found == [("api-1", ""), ("api-1", "http")]
 
 

@@ -4,7 +4,7 @@
 Source: reference 2.2.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from kuma.plan.origin import Origin
@@ -95,10 +95,10 @@ def _explain_kind(
     matched = matched_policies(view, kind, subject)
     meta = _metas(view, kind)
     sending = Combined()
-    resources: tuple[ResourceRule, ...] = ()
+    resources: Collection[ResourceRule] = ()
     if traits is not None and traits.has_to:
         sending = combined_to_rules(view, kind, matched.names)
-        resources = resource_rules(view, kind, matched.names)
+        resources = resource_rules(view, kind, matched.names).values()
     if (mesh := view.mesh()) is not None and mesh.spec.has_only_mesh_services:
         sending = Combined()
     complete = sending.is_complete
@@ -214,7 +214,7 @@ def _http_matches(view: MeshView, subject: Subject) -> list[Json]:
             continue
         policies = matched_policies(view, placement.name, subject).names
         by_tags = combined_to_rules(view, placement.name, policies).rules
-        by_resource = resource_rules(view, placement.name, policies)
+        by_resource = resource_rules(view, placement.name, policies).values()
         confs = [rule.conf for rule in by_tags]
         for conf in [*confs, *(conf for rule in by_resource for conf in rule.confs)]:
             matches = [each["matches"] for each in conf.to_json().get("rules", ())]

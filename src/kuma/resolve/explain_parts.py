@@ -196,7 +196,8 @@ def _rule(
 
 def _by_kri(view: MeshView, kind: str, policies: tuple[str, ...]) -> dict[str, ResourceRule]:
     """The rule on the mesh has none, and stands under an empty one."""
-    return {_section_kri(view, each.section): each for each in resource_rules(view, kind, policies)}
+    rules = resource_rules(view, kind, policies)
+    return {_section_kri(view, section): rule for section, rule in rules.items()}
 
 
 def _section_kri(view: MeshView, section: Section) -> str:

@@ -5,15 +5,16 @@
 Source: reference 14.7.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, product
 from typing import TypeVar
 
 from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.resolve.merge import merge
 from kuma.resolve.placement import InboundRule
-from kuma.resources.match import Match, SpiffeIdMatch, SpiffeMatchType
+from kuma.resolve.subsets import MAX_COMBINATIONS, TooManyCombinations
+from kuma.resources.match import Match, SniMatch, SpiffeIdMatch, SpiffeMatchType
 from kuma.resources.resource import AnyResource
 from kuma.resources.spec import SpecModel
 
@@ -49,12 +50,18 @@ class RulesForClient:
 
 def rules_by_client(rules: Sequence[InboundRule]) -> tuple[RulesForClient, ...]:
     """For each kind of client all rules that hold for it. The first whose match holds is the
-    client's; the last one is for everybody else."""
-    matches = sorted(_combined({rule.match or _ANYBODY for rule in rules}), key=_rank)
-    return tuple(
-        RulesForClient(None if match == _ANYBODY else match, _holding(match, rules))
-        for match in (*matches, _ANYBODY)
-    )
+    client's; the last one is for everybody else. Raises TooManyCombinations."""
+    known = [rule.match or _ANYBODY for rule in rules]
+    matches = sorted(_combined(set(known)), key=_rank)
+    wider, budget, made = _Wider(known), MAX_COMBINATIONS, list[RulesForClient]()
+    for match in (*matches, _ANYBODY):
+        held = [rules[position] for position in wider.than(match)]
+        budget -= len(held)
+        if budget < 0:
+            raise TooManyCombinations("rules that hold together for some client")
+        held.sort(key=lambda rule: _rank(rule.match or _ANYBODY), reverse=True)
+        made.append(RulesForClient(None if match == _ANYBODY else match, tuple(held)))
+    return tuple(made)
 
 
 def distinct(
@@ -63,34 +70,62 @@ def distinct(
     """What remains of the outcomes for each of `rules_by_client`, if those are left out without
     which every client has its outcome as well."""
     matches = [match or _ANYBODY for match, _ in outcomes]
-    held = [
-        [at for at, wide in enumerate(matches) if _both(wide, match) == match] for match in matches
-    ]
+    wider = _Wider(matches)
+    held = [wider.than(match) for match in matches]
+    within: dict[int, list[int]] = {}
+    for position, found in enumerate(held):
+        for each in found:
+            within.setdefault(each, []).append(position)
     left_out: set[int] = set()
     for candidate in range(len(outcomes) - 1):
-        without = {*left_out, candidate}
-        if all(
-            outcomes[next(at for at in found if at not in without)][1] == outcomes[position][1]
-            for position, found in enumerate(held)
-            if candidate in found
+        left_out.add(candidate)
+        if any(
+            outcomes[next(at for at in held[position] if at not in left_out)][1]
+            != outcomes[position][1]
+            for position in within[candidate]
         ):
-            left_out = without
+            left_out.remove(candidate)
     return tuple(each for position, each in enumerate(outcomes) if position not in left_out)
 
 
 _ANYBODY = Match()
 
 
-def _holding(match: Match, rules: Sequence[InboundRule]) -> tuple[InboundRule, ...]:
-    held = [rule for rule in rules if _both(rule.match or _ANYBODY, match) == match]
-    return tuple(sorted(held, key=lambda rule: _rank(rule.match or _ANYBODY), reverse=True))
+class _Wider:
+    """Finds among many matches, without a look at each, those that hold wherever another one does."""
+
+    def __init__(self, matches: Sequence[Match]) -> None:
+        self._positions: dict[tuple[SpiffeIdMatch | None, SniMatch | None], list[int]] = {}
+        lengths: set[int] = set()
+        for position, match in enumerate(matches):
+            self._positions.setdefault((match.spiffe_id, match.sni), []).append(position)
+            if match.spiffe_id is not None and match.spiffe_id.type is SpiffeMatchType.PREFIX:
+                lengths.add(len(match.spiffe_id.value))
+        self._lengths = sorted(lengths)
+
+    def than(self, match: Match) -> list[int]:
+        """Their positions, sorted."""
+        ids = dict.fromkeys((None, match.spiffe_id, *self._prefixes(match.spiffe_id)))
+        snis = dict.fromkeys((None, match.sni))
+        places = (self._positions.get(place, ()) for place in product(ids, snis))
+        return sorted(chain.from_iterable(places))
+
+    def _prefixes(self, spiffe: SpiffeIdMatch | None) -> Iterator[SpiffeIdMatch]:
+        text = "" if spiffe is None else spiffe.value
+        for length in () if spiffe is None else self._lengths:
+            if length <= len(text):
+                yield SpiffeIdMatch(type=SpiffeMatchType.PREFIX, value=text[:length])
 
 
 def _combined(matches: set[Match]) -> set[Match]:
     """With what holds for a client of whom two of them hold at once. One pass is enough: there are
-    two parts, and of each the narrower one stays."""
-    both = (_both(one, other) for one, other in product(matches, repeat=2))
-    return {match for match in both if match is not None and match != _ANYBODY}
+    two parts, and of each the narrower one stays; something new has one part of each."""
+    with_sni = [match for match in matches if match.sni is not None]
+    without = [match for match in matches if match.sni is None and match != _ANYBODY]
+    if len(with_sni) * len(without) > MAX_COMBINATIONS:
+        raise TooManyCombinations("pairs of a rule with and a rule without a server name")
+    both = (_both(one, other) for one, other in product(with_sni, without))
+    return {match for match in (*matches, *both) if match is not None and match != _ANYBODY}
 
 
 def _both(one: Match, other: Match) -> Match | None:

@@ -91,20 +91,14 @@ def _with_lists(merged: C, confs: Sequence[C]) -> C:
 
 
 def _merge_by_key(lists: Iterable[Sequence[Any]], key: str) -> tuple[Any, ...]:
-    groups: list[tuple[Any, list[Any]]] = []
+    groups: dict[Any, list[Any]] = {}
     for entry in (entry for entries in lists for entry in reversed(entries)):
         wanted = getattr(entry, key)
-        defaults = [entry.default]
-        for position, (known, before) in enumerate(groups):
-            if known == wanted:
-                defaults = [*before, entry.default]
-                del groups[position]
-                break
-        groups.append((wanted, defaults))
+        groups[wanted] = [*groups.pop(wanted, ()), entry.default]
         template = type(entry)
     return tuple(
-        template.model_validate({key: known, "default": merge(defaults)})
-        for known, defaults in reversed(groups)
+        template.model_validate({key: known, "default": merge(groups[known])})
+        for known in reversed(groups)
     )
 
 

@@ -5,7 +5,8 @@ Source: reference 14.6, as far as the kinds exist.
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cmp_to_key
 
@@ -67,16 +68,24 @@ class _Entry:
 
 
 @derived
-def resource_rules(view: MeshView, kind: str, names: Names) -> tuple[ResourceRule, ...]:
+def resource_rules(view: MeshView, kind: str, names: Names) -> Mapping[Section, ResourceRule]:
     """Sorted by the name of the resource, then by its kind and section. Without those whose confs do
     not go together: then holds what is said of more."""
     entries, merge = _entries(view, kind, names), placement_of(view, kind).merge
+    positions: defaultdict[ResourceKey, list[int]] = defaultdict(list)
+    for position, entry in enumerate(entries):
+        positions[entry.section.resource].append(position)
     sections = sorted(
         {each.section for each in entries},
         key=lambda each: (each.resource.name, each.resource.kind, each.name),
     )
-    rules = (_rule(section, entries, merge) for section in sections)
-    return tuple(each for each in rules if each.confs)
+    rules: dict[Section, ResourceRule] = {}
+    for section in sections:
+        found = sorted({*positions[section.resource], *positions[_mesh_key(view)]})
+        rule = _rule(section, [entries[position] for position in found], merge)
+        if rule.confs:
+            rules[section] = rule
+    return rules
 
 
 @derived
@@ -85,7 +94,7 @@ def rule_of_port(
 ) -> ResourceRule | None:
     """What holds for a port of a service: the rule on the port, else on its service, else on the
     mesh."""
-    rules = {each.section: each for each in resource_rules(view, kind, names)}
+    rules = resource_rules(view, kind, names)
     service = ResourceKey(port.kind, view.mesh_name, port.name)
     for section in (Section(service, port.section), Section(service), Section(_mesh_key(view))):
         if (rule := rules.get(section)) is not None:
@@ -96,10 +105,7 @@ def rule_of_port(
 @derived
 def rule_of_route(view: MeshView, kind: str, names: Names, route: str) -> ResourceRule | None:
     """What an entry on the MeshHTTPRoute `route` itself says; it then holds alone."""
-    for rule in resource_rules(view, kind, names):
-        if (rule.section.resource.kind, rule.section.resource.name) == (_ROUTE, route):
-            return rule
-    return None
+    return resource_rules(view, kind, names).get(Section(_route_key(view, route)))
 
 
 @derived
@@ -108,11 +114,11 @@ def entries_on_route(view: MeshView, kind: str, names: Names, route: str) -> tup
     return tuple(
         each.source
         for each in _entries(view, kind, names)
-        if each.section.resource.kind == _ROUTE and each.section.resource.name == route
+        if each.section.resource == _route_key(view, route)
     )
 
 
-def _rule(section: Section, entries: tuple[_Entry, ...], merge: Merge) -> ResourceRule:
+def _rule(section: Section, entries: Iterable[_Entry], merge: Merge) -> ResourceRule:
     sources = tuple(each.source for each in entries if _covers(each.section, section))
     return ResourceRule(section, merge([source.conf for source in sources]), sources)
 
@@ -122,6 +128,10 @@ def _covers(wider: Section, narrower: Section) -> bool:
     if wider.resource.kind == MESH.name:
         return True
     return wider.resource == narrower.resource and wider.name in {"", narrower.name}
+
+
+def _route_key(view: MeshView, name: str) -> ResourceKey:
+    return ResourceKey(_ROUTE, view.mesh_name, name)
 
 
 def _mesh_key(view: MeshView) -> ResourceKey:

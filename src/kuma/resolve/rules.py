@@ -40,6 +40,7 @@ def placement_of(view: MeshView, kind: str) -> Placement:
     return next(each for each in view.placements if each.name == kind)
 
 
+@derived
 def named_policies(view: MeshView, kind: str, names: Names) -> tuple[AnyResource, ...]:
     """The policies with these names, weakest first."""
     wanted = frozenset(names)

@@ -6,7 +6,7 @@ their tags, each with one merged conf. For people; plans are made from the entri
 Source: Kuma, docs/madr/decisions/007-mesh-traffic-permission.md; reference 14.5.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from kuma.kit.value import value
@@ -18,9 +18,13 @@ from kuma.resources.target_ref import TargetRef, TargetRefKind
 MAX_COMBINATIONS = 20_000
 """Entries on many different tags multiply; beyond this, rules would cost more than they are worth."""
 
+MAX_LOOKS = 500_000
+"""So often an entry is asked whether it is part of a combination, half a second in all."""
+
 
 class TooManyCombinations(Exception):
-    """The entries speak of so many tags that they cannot be told apart at a bearable cost."""
+    """Entries or rules cannot be told apart at a bearable cost; the message says which there are too many
+    of."""
 
 
 @value
@@ -53,18 +57,17 @@ def build_rules(
 ) -> tuple[Rule, ...]:
     """Most specific first. Entries are in order of rising priority. Raises TooManyCombinations."""
     keys = {tag.key for entry in entries for tag in entry.subset}
-    if not with_negations and len(keys) <= 1:
-        distinct = dict.fromkeys(entry.subset for entry in entries)
-        rules = [rule for subset in distinct for rule in _merge_into(subset, entries, merge)]
-        return tuple(sorted(rules, key=lambda rule: -len(rule.subset)))
-    budget = MAX_COMBINATIONS
+    subsets: Iterable[Subset] = dict.fromkeys(entry.subset for entry in entries)
+    if with_negations or len(keys) > 1:
+        groups = _overlapping(tuple(entry.subset for entry in entries))
+        subsets = (each for group in groups for each in _combinations(group))
+    budget = MAX_LOOKS
     found: list[Rule] = []
-    for group in _overlapping(tuple(entry.subset for entry in entries)):
-        for combination in _combinations(group):
-            budget -= 1
-            if budget < 0:
-                raise TooManyCombinations
-            found += _merge_into(combination, entries, merge)
+    for subset in subsets:
+        budget -= len(entries) + MAX_LOOKS // MAX_COMBINATIONS
+        if budget < 0:
+            raise TooManyCombinations
+        found += _merge_into(subset, entries, merge)
     return tuple(sorted(found, key=lambda rule: -_count_positive(rule.subset)))
 
 
@@ -121,6 +124,8 @@ def _intersects(one: Subset, other: Subset) -> bool:
 def _overlapping(subsets: Sequence[Subset]) -> list[tuple[TagPredicate, ...]]:
     """The tags of each maximal set of subsets that overlap pairwise, in Kuma's order: by the
     positions of the members as text, descending."""
+    if len(subsets) ** 2 > MAX_LOOKS:
+        raise TooManyCombinations
     neighbours = {
         position: frozenset(
             other

@@ -40,10 +40,11 @@ from kuma.resources.target_ref import BackendRef
 def draft_routes(rule: Rule) -> tuple[RouteDraft, ...]:
     if not isinstance(rule.conf, HttpRouteConf):
         return ()
+    origins = _origins(rule)
     return tuple(
         draft
         for each in rule.conf.rules or ()
-        for draft in _drafts(each, tuple(_origins(rule, each.matches)))
+        for draft in _drafts(each, tuple(origins.get(each.matches, ())))
     )
 
 
@@ -63,12 +64,14 @@ def hash_matches(matches: Sequence[Match]) -> str:
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _origins(rule: Rule, matches: tuple[Match, ...]) -> Iterable[Origin]:
-    """The policies that have a rule with these matches, strongest last."""
+def _origins(rule: Rule) -> dict[tuple[Match, ...], list[Origin]]:
+    """For the matches of each rule the policies that have one with them, strongest last."""
+    found: dict[tuple[Match, ...], list[Origin]] = {}
     for source in rule.sources:
-        conf = source.conf
-        if isinstance(conf, HttpRouteConf) and any(r.matches == matches for r in conf.rules or ()):
-            yield source.origin
+        rules = source.conf.rules if isinstance(source.conf, HttpRouteConf) else None
+        for matches in dict.fromkeys(each.matches for each in rules or ()):
+            found.setdefault(matches, []).append(source.origin)
+    return found
 
 
 def _drafts(rule: RouteRule, origins: tuple[Origin, ...]) -> Iterable[RouteDraft]:

@@ -57,6 +57,8 @@ NO_RULE = "default"
 
 _Predicate = Matcher.MatcherList.Predicate
 _ANYTHING = Permission(any=True)
+_FEW = 16
+"""So many rules exclude each other one by one."""
 
 
 class PermissionShaper(Shaper):
@@ -118,10 +120,10 @@ def _by_tags(conf: PermissionConf, inbound: Inbound) -> http_rbac_pb2.RBAC:
     mesh = inbound.tls.san_prefixes[0] if inbound.tls and inbound.tls.san_prefixes else ""
     rules = conf.tag_rules
     made = http_rbac_pb2.RBAC(rules=rbac_pb2.RBAC(action=rbac_pb2.RBAC.ALLOW))
-    allowed = _principals(rules, {Action.ALLOW, Action.ALLOW_WITH_SHADOW_DENY}, mesh)
+    allowed = _principals(rules, frozenset({Action.ALLOW, Action.ALLOW_WITH_SHADOW_DENY}), mesh)
     if allowed:
         made.rules.policies[POLICY].CopyFrom(_policy(allowed))
-    counted = _principals(rules, {Action.ALLOW_WITH_SHADOW_DENY}, mesh)
+    counted = _principals(rules, frozenset({Action.ALLOW_WITH_SHADOW_DENY}), mesh)
     if counted:
         made.shadow_rules.action = rbac_pb2.RBAC.DENY
         made.shadow_rules.policies[POLICY].CopyFrom(_policy(counted))
@@ -132,9 +134,24 @@ def _policy(principals: Iterable[Principal]) -> Policy:
     return Policy(permissions=[_ANYTHING], principals=principals)
 
 
-def _principals(rules: Sequence[TagRule], actions: set[Action], mesh: str) -> list[Principal]:
-    """Those whom a rule with one of the actions decides about: who meets it, and none before it
-    that says otherwise. Rules that no client can meet together need no exclusion."""
+def _principals(rules: Sequence[TagRule], actions: frozenset[Action], mesh: str) -> list[Principal]:
+    """Those whom a rule with one of the actions decides about. Of many rules the second half is for
+    whom none of the first half says otherwise: so the whole stays in proportion to what is in it."""
+    if len(rules) <= _FEW:
+        return _principals_of_few(rules, actions, mesh)
+    first, second = rules[: len(rules) // 2], rules[len(rules) // 2 :]
+    found, more = _principals(first, actions, mesh), _principals(second, actions, mesh)
+    otherwise = [_all_of(_ids(rule, mesh)) for rule in first if rule.action not in actions]
+    if more and otherwise:
+        more = [_all_of([_any_of(more), Principal(not_id=_any_of(otherwise))])]
+    return found + more
+
+
+def _principals_of_few(
+    rules: Sequence[TagRule], actions: frozenset[Action], mesh: str
+) -> list[Principal]:
+    """Who meets a rule, and none before it that says otherwise. Rules that no client can meet together
+    need no exclusion."""
     found = []
     for index, rule in enumerate(rules):
         if rule.action in actions:
@@ -176,6 +193,10 @@ def _all_of(ids: list[Principal]) -> Principal:
             return only
         case _:
             return Principal(and_ids=Principal.Set(ids=ids))
+
+
+def _any_of(ids: list[Principal]) -> Principal:
+    return ids[0] if len(ids) == 1 else Principal(or_ids=Principal.Set(ids=ids))
 
 
 # By identity
