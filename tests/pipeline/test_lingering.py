@@ -9,7 +9,7 @@ from kuma.kit.incremental import Engine
 from kuma.pipeline import lingering
 from kuma.pipeline.lingering import Lingering
 from kuma.pipeline.view import of_kind_input
-from kuma.resolve.workload_identity import LINGERING
+from kuma.resolve.identities import LINGERING
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change

@@ -17,10 +17,11 @@ from kuma.identity.secret_source import new_secret
 from kuma.kit.derived import derived
 from kuma.pipeline.certificates import NEVER, Wanted
 from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.identities import identity_of
 from kuma.resolve.proxy_identity import spiffe_id_of
 from kuma.resolve.trust import trust_domains
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import Known, identity_of
+from kuma.resolve.workload_identity import Known
 from kuma.resources.kinds.mesh import CertificateAuthorityBackend
 from kuma.resources.kinds.mesh.ca_backends import PROVIDED, parse_expiration
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentitySpec

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from kuma.kit.incremental import Engine
 from kuma.pipeline.credentials import SPREAD
 from kuma.pipeline.view import of_kind_input
-from kuma.resolve.workload_identity import LINGERING
+from kuma.resolve.identities import LINGERING
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource

@@ -15,10 +15,10 @@ from kuma.plan.endpoint import Endpoint, EndpointSet, Preference
 from kuma.plan.protocol import Protocol, common_protocol, parse_protocol
 from kuma.plan.tags import Tags
 from kuma.plan.tls import MutualTls, Secrets
+from kuma.resolve.identities import possible_ids
 from kuma.resolve.match import matches_tags
 from kuma.resolve.secrets import mesh_secrets
 from kuma.resolve.view import MeshView, ServiceInbound
-from kuma.resolve.workload_identity import possible_ids
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh import MtlsMode
 from kuma.resources.kinds.mesh.model import CertificateAuthorityBackend

@@ -13,9 +13,9 @@ from kuma.plan.protocol import Protocol, parse_protocol
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tls import MutualTls, Secrets
 from kuma.resolve.endpoints import enabled_backend, place_endpoints
+from kuma.resolve.identities import possible_ids
 from kuma.resolve.secrets import mesh_secrets
 from kuma.resolve.view import MeshView, ServiceInbound
-from kuma.resolve.workload_identity import possible_ids
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.mesh import MtlsMode
 from kuma.resources.kinds.mesh_service import (

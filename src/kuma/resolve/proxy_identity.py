@@ -5,9 +5,10 @@ from kuma.plan.origin import Origin
 from kuma.plan.proxy import Agent, Diagnostic, Identity
 from kuma.plan.tls import Secrets
 from kuma.resolve.endpoints import enabled_backend
+from kuma.resolve.identities import identity_of
 from kuma.resolve.secrets import mesh_secrets, secrets_of
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import Known, NoSpiffeId, identity_of, spiffe_id
+from kuma.resolve.workload_identity import Known, NoSpiffeId, spiffe_id
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 
 

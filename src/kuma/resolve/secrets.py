@@ -12,15 +12,10 @@ from kuma.kit.derived import derived
 from kuma.plan import names
 from kuma.plan.tags import Tags
 from kuma.plan.tls import Secrets
+from kuma.resolve.identities import asked_labels, identities
 from kuma.resolve.trust import ca_secret, client_prefixes
 from kuma.resolve.view import MeshView
-from kuma.resolve.workload_identity import (
-    NoSpiffeId,
-    asked_labels,
-    best_match,
-    identities,
-    spiffe_id,
-)
+from kuma.resolve.workload_identity import NoSpiffeId, best_match, spiffe_id
 
 ALL_BUNDLES = "ALL"
 """Under this name an agent hands out whom its proxies trust, each with its own trust domain."""

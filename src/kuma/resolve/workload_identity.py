@@ -1,21 +1,19 @@
-"""Which MeshIdentity a proxy has, and its SPIFFE ID.
+"""A MeshIdentity as proxies see it: whom it selects, and the SPIFFE IDs that its templates give.
 
-    MeshIdentities -> Known (all that proxies need of them) --labels of a proxy--> the one it has
+    MeshIdentity -> Known --labels of a proxy--> SPIFFE ID
 
-Only labels count, so proxies that agree in those that are asked for share the answer.
+`identities.py` asks these questions of a mesh.
 Source: Kuma, docs/madr 073; reference 8.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from kuma.kit.derived import derived
 from kuma.kit.go_template import BadTemplate, Template, parse_template
 from kuma.kit.value import value
-from kuma.plan.tags import Tags, as_tags
-from kuma.resolve.view import MeshView
+from kuma.plan.tags import Tags
 from kuma.resources import labels as well_known
-from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentitySpec, MeshIdentityStatus
+from kuma.resources.kinds.mesh_identity import MeshIdentitySpec, MeshIdentityStatus
 from kuma.resources.kinds.mesh_identity.model import Spire
 from kuma.resources.kri import kri_of
 from kuma.resources.match import find_spiffe_id_error
@@ -26,9 +24,6 @@ DEFAULT_PATH = "/workload/{{ .Workload }}"
 DEFAULT_KUBERNETES_PATH = "/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}"
 
 AGENT_TIMEOUT = timedelta(seconds=1)
-
-LINGERING = "MeshIdentity that was"
-"""In the place of a kind: MeshIdentities as they were until a moment ago."""
 
 _FROM_LABELS = {
     "Namespace": well_known.K8S_NAMESPACE,
@@ -167,29 +162,12 @@ def is_from_workload(known: Known, labels: Mapping[str, str]) -> bool:
     return "Workload" in template.fields or well_known.WORKLOAD in template.labels
 
 
-@derived
-def identities(view: MeshView) -> tuple[Known, ...]:
-    return known_identities(view.policies(MESH_IDENTITY.name), view.zone)
-
-
-@derived
-def _lingering(view: MeshView) -> tuple[Known, ...]:
-    return known_identities(view.policies(LINGERING), view.zone)
-
-
-@derived
-def _deciding_labels(view: MeshView) -> frozenset[str]:
-    """Labels that decide who a proxy is."""
-    found: set[str] = set()
-    for known in (*identities(view), *_lingering(view)):
-        template = _template(known.path)
-        found.update(key for key, _ in known.labels)
-        found |= template.labels | {
-            _FROM_LABELS[each] for each in template.fields & {*_FROM_LABELS}
-        }
-        if not known.path:
-            found |= {*_FROM_LABELS.values(), well_known.ENV}
-    return frozenset(found)
+def deciding_labels(known: Known) -> set[str]:
+    """Labels that decide whether a proxy has it, and who the proxy then is."""
+    template = _template(known.path)
+    found = {key for key, _ in known.labels} | template.labels
+    found |= {_FROM_LABELS[each] for each in template.fields & {*_FROM_LABELS}}
+    return found if known.path else found | {*_FROM_LABELS.values(), well_known.ENV}
 
 
 def _template(text: str) -> Template:
@@ -197,34 +175,6 @@ def _template(text: str) -> Template:
         return parse_template(text)
     except BadTemplate:
         return Template(())
-
-
-def asked_labels(view: MeshView, labels: Mapping[str, str]) -> Tags:
-    """Of these labels, those that decide who a proxy is."""
-    wanted = _deciding_labels(view)
-    return as_tags({key: text for key, text in labels.items() if key in wanted})
-
-
-def identity_of(view: MeshView, labels: Mapping[str, str]) -> Known | None:
-    """The MeshIdentity that a proxy with these labels has; None: it has none, or none yet."""
-    return _identity(view, asked_labels(view, labels)) if identities(view) else None
-
-
-@derived
-def _identity(view: MeshView, labels: Tags) -> Known | None:
-    return best_match(identities(view), dict(labels))
-
-
-def possible_ids(view: MeshView, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Every SPIFFE ID that a proxy with these labels has, may get soon or had just now, sorted."""
-    if not identities(view) and not _lingering(view):
-        return ()
-    return _possible_ids(view, asked_labels(view, labels))
-
-
-@derived
-def _possible_ids(view: MeshView, labels: Tags) -> tuple[str, ...]:
-    return announced_ids((*identities(view), *_lingering(view)), dict(labels))
 
 
 def announced_ids(identities: Iterable[Known], labels: Mapping[str, str]) -> tuple[str, ...]:
