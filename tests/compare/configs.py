@@ -44,6 +44,7 @@ _LEFT_OUT = {
     "kuma.io/unified-name": "the port's name here, as it was written in the outbound there",
     "matchTypedSubjectAltNames": "who may answer is read from the dataplanes",
     "earlyHeaderMutationExtensions": "clients are known by headers, there by filter state",
+    "runtimeKey": "Envoy wants one, which nobody sets",
     "shareKey": "all chains of an inbound count together",
     "altStatName": "names of statistics of clusters of the control plane",
 }
@@ -216,10 +217,11 @@ def _listener(routes: Json, body: Json) -> Json:
 
 
 def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
-    """Both without listeners that the rival leaves without a filter, and ours as below."""
+    """Both without listeners that end connections: ours where no backend can be reached, the rival's
+    where it has no filter for a protocol; and ours as below."""
     broken = {
         name
-        for name, each in theirs["listeners"].items()
+        for name, each in (*ours["listeners"].items(), *theirs["listeners"].items())
         if not all(chain.get("filters") for chain in each.get("filterChains") or ())
     }
     one, other = _without_listeners(ours, broken), _without_listeners(theirs, broken)
@@ -341,7 +343,7 @@ def _strip(routes: Json) -> None:
         if kept := [each for each in removed if not each.startswith("x-kuma-client-")]:
             holder["requestHeadersToRemove"] = kept
     for host in routes.get("virtualHosts") or ():
-        host["routes"] = [each for each in host.get("routes") or () if not _is_dead_end(each)]
+        host["routes"] = [each for each in host.get("routes") or () if not _is_own(each)]
         for route in host["routes"]:
             route["name"] = re.sub(r"-\d+$", "", route.get("name", ""))
             own = route.get("typedPerFilterConfig", {})
@@ -351,6 +353,9 @@ def _strip(routes: Json) -> None:
                 route.pop("typedPerFilterConfig", None)
 
 
-def _is_dead_end(route: Json) -> bool:
-    """Where no backend can be reached, requests are answered; the rival has no such route."""
-    return bool(route.get("directResponse", {}).get("status") == 500)
+def _is_own(route: Json) -> bool:
+    """Where no backend can be reached, requests are answered, and the rival has no such route; and what
+    holds under a condition on the client, each side finds its own way."""
+    match = json.dumps(route.get("match"))
+    is_answered = route.get("directResponse", {}).get("status") == 500
+    return is_answered or "x-kuma-client-" in match or "filterState" in match

@@ -1,6 +1,8 @@
 """One of the two control planes: it is put resources, and asked."""
 
+import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -46,7 +48,13 @@ class Side:
         return _answer(await self.rest.put(self.path(document), json=document))
 
     async def delete(self, document: Json) -> Answer:
-        return _answer(await self.rest.delete(self.path(document)))
+        """What is still being made may not be deleted yet."""
+        for _ in range(5):
+            answer = _answer(await self.rest.delete(self.path(document)))
+            if answer.is_success or answer.status == HTTPStatus.NOT_FOUND:
+                break
+            await asyncio.sleep(0.3)
+        return answer
 
     async def token(self, dataplane: Json) -> str:
         """With which its proxy may connect."""

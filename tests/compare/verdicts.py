@@ -28,6 +28,7 @@ _REFUSALS = {
     "must be an IP address or a name of a host": "metrics that nobody could get are refused",
     "must be in kbps/Mbps/Gbps units": "faults without effect are refused",
     "must be in the range [2048, 8192]": "keys that are too weak, or take minutes, are refused",
+    'must begin with "/"': "paths that no SPIFFE ID has are refused",
     "must be 1s or more": "certificates that would expire as they are issued are refused",
     "must be Disabled: the variables": "what does not exist yet is refused",
 }
@@ -55,7 +56,7 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
     if ours.is_success:
         return _taken(_fields(theirs), document)
     if ours.status == 400 and theirs.status == 500:
-        is_ca = all(".conf.caCert" in each for each in _fields(ours))
+        is_ca = any(".conf.caCert" in each for each in _fields(ours))
         return "an authority that cannot be made is told, where the rival fails" if is_ca else ""
     if not ours.status == theirs.status == 400:
         return ""

@@ -103,13 +103,15 @@ def build_tracing(traced: Traced, service: str) -> _Tracing:
     return made
 
 
-def service_of(listener: Listener, trace: Trace) -> str:
+def service_of(listener: Listener, manager: HttpConnectionManager, trace: Trace) -> str:
+    """A destination that is no service by tags is called as its statistics are."""
     service, datadog = trace.reporter.service, trace.backend.datadog
     if datadog is None or not datadog.split_service:
         return service
     parts = [service, TrafficDirection.Name(listener.traffic_direction)]
     if listener.traffic_direction == OUTBOUND:
-        parts.append(listener.metadata.filter_metadata[TAGS_METADATA].fields[SERVICE].string_value)
+        tags = listener.metadata.filter_metadata[TAGS_METADATA].fields
+        parts.append(tags[SERVICE].string_value if SERVICE in tags else manager.stat_prefix)
     return "_".join(parts)
 
 

@@ -86,7 +86,8 @@ def trace_listener(listener: Listener, traced: Traced) -> bool:
         for each in chain.filters:
             if each.name == CONNECTION_MANAGER:
                 manager = HttpConnectionManager.FromString(each.typed_config.value)
-                manager.tracing.CopyFrom(build_tracing(traced, service_of(listener, traced.trace)))
+                service = service_of(listener, manager, traced.trace)
+                manager.tracing.CopyFrom(build_tracing(traced, service))
                 each.typed_config.CopyFrom(pack(manager))
                 is_traced = True
     return is_traced
