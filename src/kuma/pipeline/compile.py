@@ -54,16 +54,9 @@ from kuma.plan.proxy import (
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
-from kuma.resolve.proxy import (
-    Sender,
-    conf_of,
-    own_conf,
-    piped_of,
-    received_by,
-    receivings,
-    sender_of,
-)
+from kuma.resolve.proxy import Sender, conf_of, own_conf, piped_of, sender_of
 from kuma.resolve.proxy_identity import identity
+from kuma.resolve.received import received_by, receivings
 from kuma.resolve.view import MeshView
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from typing import Any
 from kuma.kit.derived import derived
 from kuma.plan import names
 from kuma.plan.origin import Origin
+from kuma.resolve.declared import outbounds_of
 from kuma.resolve.match import matched_policies
 from kuma.resolve.outbounds import DeclaredOutbound
 from kuma.resolve.placement import Placement, Source
 from kuma.resolve.ports import port_protocol
-from kuma.resolve.proxy import outbounds_of
 from kuma.resolve.proxy_identity import spiffe_id_of
 from kuma.resolve.redirection import Redirection
 from kuma.resolve.resource_rules import ResourceRule, Section, resource_rules

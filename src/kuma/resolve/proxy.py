@@ -1,35 +1,24 @@
 """The plan of one proxy: the thin layer of its own addresses over what its class shares."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
-from kuma.plan.machine import source_towards
-from kuma.plan.origin import Origin
 from kuma.plan.piped import Piped
-from kuma.plan.protocol import parse_protocol
 from kuma.plan.proxy import (
     Diagnostic,
-    DirectAccess,
-    Inbound,
-    InboundPassthrough,
     OutboundPassthrough,
     ProxyPlan,
 )
-from kuma.plan.tags import Tags, as_tags
 from kuma.resolve.collectors import unresolved_backends, with_collectors
-from kuma.resolve.implied import Reach, implied_outbounds, reach_of
-from kuma.resolve.inbounds import Receiving, receiving
-from kuma.resolve.logged import logged_as
+from kuma.resolve.declared import outbounds_of
 from kuma.resolve.match import matched_policies
 from kuma.resolve.measured import measured_of
 from kuma.resolve.naming import (
     is_unified,
     named_conf,
-    named_direct,
     named_identity,
-    named_inbounds,
     named_passthroughs,
     named_side,
 )
@@ -41,9 +30,10 @@ from kuma.resolve.outbounds import (
     client_of,
     with_asked_tags,
 )
-from kuma.resolve.passthrough import direct_access, passed_in, passed_out, passthrough
+from kuma.resolve.passthrough import passed_out, passthrough
 from kuma.resolve.placement import Rule
 from kuma.resolve.proxy_identity import identity, identity_diagnostics
+from kuma.resolve.received import received_by
 from kuma.resolve.redirection import (
     BIND_OUTBOUNDS,
     Redirection,
@@ -51,20 +41,8 @@ from kuma.resolve.redirection import (
 )
 from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import named_policies, placement_of, proxy_rule
-from kuma.resolve.secrets import secrets_of
 from kuma.resolve.subject import Subject, subject_of
-from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
-from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
-from kuma.resources import labels as well_known
-from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, Outbound
-from kuma.resources.kinds.dataplane.model import BackendRef
-from kuma.resources.resource import Resource
-
-
-@value
-class Declared:
-    outbounds: tuple[DeclaredOutbound, ...]
-    diagnostics: tuple[Diagnostic, ...]
+from kuma.resolve.view import MeshView
 
 
 @value
@@ -246,178 +224,6 @@ def _problems(view: MeshView, kind: str, subject: Subject) -> Iterator[Diagnosti
     yield from matched.diagnostics
     for policy in named_policies(view, kind, matched.names):
         yield from unresolved_backends(view, policy)
-
-
-@value
-class Received:
-    """The receiving side of a proxy; and the instances that its workload calls directly, which are
-    listened for as the proxy's own as well."""
-
-    inbounds: tuple[Inbound, ...] = ()
-    passed_in: tuple[InboundPassthrough, ...] = ()
-    direct: DirectAccess | None = None
-
-
-@derived
-def received_by(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Received:
-    dataplane, subject = view.dataplane(name), subject_of(view, name)
-    if dataplane is None or subject is None:
-        return Received()
-    redirection, unified = redirection_of(dataplane.spec, said), is_unified(view, features)
-    inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
-    if redirection is None:
-        return Received(inbounds)
-    secrets = secrets_of(view, dataplane.labels)
-    passed = passed_in(view, dataplane.spec, subject, redirection, features, secrets=secrets)
-    direct = _direct(view, dataplane, subject, features, said)
-    return Received(
-        inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
-    )
-
-
-def _direct(
-    view: MeshView,
-    dataplane: Resource[DataplaneSpec],
-    subject: Subject,
-    features: tuple[str, ...],
-    said: Redirection | None,
-) -> DirectAccess | None:
-    declared = dataplane.spec.networking.transparent_proxying
-    services = () if declared is None else declared.direct_access_services
-    if not services:
-        return None
-    outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
-    taken = frozenset((each.address, each.port) for each in outbounds)
-    client = with_asked_tags(view, client_of(view, subject), dataplane)
-    chosen = tuple(sorted(set(services)))
-    return direct_access(view, dataplane.name, chosen, taken, client)
-
-
-def receivings(view: MeshView, name: str) -> Iterator[Receiving]:
-    """What each inbound does, one after the other."""
-    dataplane, subject = view.dataplane(name), subject_of(view, name)
-    if dataplane is not None and subject is not None:
-        secrets = secrets_of(view, dataplane.labels)
-        for position, _ in enumerate(subject.inbounds):
-            yield receiving(view, subject, position, secrets)
-
-
-def _inbounds(
-    view: MeshView,
-    dataplane: Resource[DataplaneSpec],
-    subject: Subject,
-    redirection: Redirection | None,
-) -> tuple[Inbound, ...]:
-    """Sorted by address."""
-    networking = dataplane.spec.networking
-    made: list[Inbound] = []
-    secrets = secrets_of(view, dataplane.labels)
-    for position, inbound in enumerate(networking.inbound):
-        if inbound.port == SERVICE_LESS_PORT:
-            continue
-        interface = networking.interface_of(inbound)
-        behaviour = receiving(view, subject, position, secrets)
-        conf = behaviour.conf
-        if behaviour.tells_proxy and (logged := logged_as(view, dataplane.name)) is not None:
-            conf = conf.put(logged)
-        made.append(
-            Inbound(
-                section=inbound.section_name,
-                address=interface.address,
-                port=interface.port,
-                service_address=interface.service_address,
-                service_port=interface.service_port,
-                protocol=parse_protocol(inbound.declared_protocol),
-                service=inbound.service,
-                tags=as_tags(inbound.tags),
-                tls=behaviour.tls,
-                bind=redirection is None,
-                conf=conf,
-                source="" if redirection is None else source_towards(interface.service_address),
-            )
-        )
-    return tuple(sorted(made, key=lambda each: (each.address, each.port)))
-
-
-def outbounds_of(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Declared:
-    """Where the application calls services by virtual addresses, those that it reaches stand in the
-    place of what its Dataplane declares."""
-    dataplane = view.dataplane(name)
-    if dataplane is None:
-        return Declared((), ())
-    if redirection_of(dataplane.spec, said) is None and BIND_OUTBOUNDS not in features:
-        return declared_outbounds(view, name)
-    reach = reach_of(view, dataplane)
-    implied = implied_outbounds(view, reach)
-    networking = dataplane.spec.networking
-    interfaces = (networking.interface_of(each) for each in networking.inbound)
-    own = frozenset((each.address, each.port) for each in interfaces)
-    return Declared(implied.beside(own), _missing(view, name, reach, implied.missing))
-
-
-def _missing(
-    view: MeshView, name: str, reach: Reach, positions: tuple[int, ...]
-) -> tuple[Diagnostic, ...]:
-    made: list[Diagnostic] = []
-    for index in positions:
-        backend = (reach.backends or ())[index]
-        where = f"networking.transparentProxying.reachableBackends.refs[{index}]"
-        port = f" with port {backend.port}" if backend.port else ""
-        message = f'{backend.kind} "{backend.name or dict(backend.labels)}"{port} is not found'
-        made.append(Diagnostic(Origin(DATAPLANE.name, view.mesh_name, name), where, message))
-    return tuple(made)
-
-
-@derived
-def declared_outbounds(view: MeshView, name: str) -> Declared:
-    """What a Dataplane asks for, apart from it, so that equal ones share what follows."""
-    dataplane = view.dataplane(name)
-    if dataplane is None:
-        return Declared((), ())
-    made: list[DeclaredOutbound] = []
-    diagnostics: list[Diagnostic] = []
-    for index, each in enumerate(dataplane.spec.networking.outbound):
-        target = _target(view, each, scope_of(dataplane))
-        if target is None:
-            where = f"networking.outbound[{index}].backendRef"
-            origin = Origin(DATAPLANE.name, view.mesh_name, name)
-            diagnostics.append(Diagnostic(origin, where, _not_found(each.backend_ref)))
-            continue
-        made.append(
-            DeclaredOutbound(
-                address=each.listening_address,
-                port=each.port,
-                service=target.service,
-                tags=as_tags(each.tags),
-                target=target,
-            )
-        )
-    return Declared(shared(view, tuple(made)), tuple(diagnostics))
-
-
-def _target(view: MeshView, outbound: Outbound, scope: Scope) -> Target | None:
-    ref = outbound.backend_ref
-    if ref is None:
-        return ServiceTarget(outbound.service, _subset(outbound.tags))
-    reference = Reference(ref.kind, ref.name, str(ref.port or ""), as_tags(ref.labels))
-    return find_port(view, reference, scope)
-
-
-def _not_found(ref: BackendRef | None) -> str:
-    if ref is None:
-        return ""
-    port = f" with port {ref.port}" if ref.port else ""
-    return f'{ref.kind} "{ref.name or dict(ref.labels)}"{port} is not found'
-
-
-def _subset(tags: Mapping[str, str]) -> Tags:
-    """What narrows the service down; the mesh is where it is looked for, not a part of it."""
-    apart = {well_known.SERVICE_TAG, well_known.MESH}
-    return as_tags({key: text for key, text in tags.items() if key not in apart})
 
 
 def _distinct(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
