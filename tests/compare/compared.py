@@ -22,7 +22,7 @@ _MENDED = 5
 _FORGETS = 0.3
 """Seconds until what was deleted is gone from caches."""
 _PATIENCE = 8.0
-"""Seconds until what each side works out in its own time must be equal."""
+"""Seconds after the first answers until what each side works out in its own time must be equal."""
 _QUERIES = (
     "", "?size=2", "?size=2&offset=2", "?name=a", "?filter[labels.team]=a",
     "?size=0", "?size=x", "?filter[x]=1",
@@ -272,13 +272,14 @@ class Comparison:
 
     async def _compare(self, questions: list[Question]) -> None:
         """Asks again for a while: each side may need its time."""
-        until = monotonic() + _PATIENCE
+        until = 0.0
         answers: dict[Question, tuple[Json, Json]] = {}
         waiting = questions
         while waiting:
             for some in batched(waiting):
                 found = await asyncio.gather(*(self._ask(each) for each in some))
                 answers |= dict(zip(some, found, strict=True))
+            until = until or monotonic() + _PATIENCE
             waiting = [each for each in waiting if self._differ(each, *answers[each])]
             if not waiting or monotonic() > until:
                 break

@@ -55,6 +55,8 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
         return next(iter(refused.values()), "") if set(refused) == _fields(ours) else ""
     if ours.is_success:
         return _taken(_fields(theirs), document)
+    if refused and ours.status == 400:
+        return next(iter(refused.values()))
     if ours.status == 400 and theirs.status == 500:
         is_ca = any(".conf.caCert" in each for each in _fields(ours))
         return "an authority that cannot be made is told, where the rival fails" if is_ca else ""
@@ -62,12 +64,12 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
         return ""
     if taken := _taken(_fields(theirs), document):
         return taken
-    if refused:
-        return next(iter(refused.values()))
     if _fields(ours) and not _fields(theirs):
         return "a field is named where the rival names none"
     if _fields(ours) & _fields(theirs):
         return "of several violations others are told first"
+    if any(_is_null(each, document) and _has_within(theirs, each) for each in _fields(ours)):
+        return "null is refused everywhere, there only by some fields"
     if any(each.startswith(f"{other}.") for each in _fields(ours) for other in _confs(theirs)):
         return "what is wrong within a conf is told of the field, there of the whole"
     return ""
@@ -113,6 +115,14 @@ def _refused(ours: Answer, document: Json) -> dict[str, str]:
 
 def _fields(answer: Answer) -> set[str]:
     return {_field(field, text) for field, text in _violations(answer)}
+
+
+def _is_null(field: str, document: Json) -> bool:
+    return mending.find(document, field) is None
+
+
+def _has_within(answer: Answer, field: str) -> bool:
+    return any(each.startswith(f"{field}.") for each in _fields(answer))
 
 
 def _confs(answer: Answer) -> set[str]:
