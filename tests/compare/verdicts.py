@@ -28,6 +28,8 @@ _REFUSALS = {
     "must be an IP address or a name of a host": "metrics that nobody could get are refused",
     "must be in kbps/Mbps/Gbps units": "faults without effect are refused",
     "must be in the range [2048, 8192]": "keys that are too weak, or take minutes, are refused",
+    "is no trust domain": "trust domains that are none are refused",
+    "trust domain characters are limited": "trust domains that are none are refused",
     'must begin with "/"': "paths that no SPIFFE ID has are refused",
     "must be 1s or more": "certificates that would expire as they are issued are refused",
     "must be Disabled: the variables": "what does not exist yet is refused",

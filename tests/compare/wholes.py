@@ -28,6 +28,8 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
 
 
 def _are_alike(ours: Json, theirs: Json) -> bool:
+    if not all("listeners" in each for each in (ours, theirs)):
+        return False
     one, other = configs.reconciled(ours, theirs)
     return bool(one == other)
 
