@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -160,7 +161,8 @@ class Comparison:
                 await asyncio.gather(self._ours.delete(document), self._theirs.delete(document))
 
     async def _put(self, document: Json) -> None:
-        """Where verdicts differ for a reason, again without what was wrong."""
+        """Where verdicts differ for a reason, again without what was wrong. What the rival fails on it may
+        have all the same."""
         what, waiting = "verdict", document
         for _ in range(_MENDED):
             ours, theirs = await asyncio.gather(self._ours.put(waiting), self._theirs.put(waiting))
@@ -169,7 +171,7 @@ class Comparison:
                 self._taken.append(waiting)
             elif ours.is_success:
                 await self._ours.delete(waiting)
-            elif theirs.is_success:
+            elif theirs.is_success or theirs.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 await self._theirs.delete(waiting)
             if ours.is_success != theirs.is_success:
                 await asyncio.sleep(_FORGETS)
