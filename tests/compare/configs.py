@@ -78,7 +78,35 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
             if name in used
         },
         "listeners": listeners,
+        "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
     }
+
+
+def told(listener: Json) -> Json:
+    """What kuma-dp hears from Envoy, by path, where what is empty is left out."""
+    found: Json = {}
+    for each in _routes_in(listener):
+        body = each.get("directResponse", {}).get("body", {}).get("inlineString")
+        if body is not None:
+            found[each["match"]["path"]] = _without_empty(json.loads(body))
+    return found
+
+
+def _routes_in(value: Any) -> Iterator[Json]:
+    if isinstance(value, dict):
+        yield from value.get("routes", ())
+        for each in value.values():
+            yield from _routes_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _routes_in(each)
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        made = {key: _without_empty(each) for key, each in value.items()}
+        return {key: each for key, each in made.items() if each not in ("", None, [], {}, False)}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def _mixed(documents: Iterable[Json]) -> set[str]:
