@@ -219,6 +219,13 @@ async def test_a_dataplane_that_cannot_be_read_is_refused(
     assert refusal.value.status == "invalid_argument"
 
 
+async def test_a_dataplane_that_breaks_the_rules_is_refused(proxies: Proxies) -> None:
+    with pytest.raises(ProxyRefused, match=r"the Dataplane was refused: .*port") as refusal:
+        await Stream(proxies).connect("api-1", brings=a_dataplane("api-1", port=70_000))
+    assert refusal.value.status == "invalid_argument"
+    assert not proxies.exists("api-1")
+
+
 async def test_a_dataplane_that_is_too_long_is_refused(proxies: Proxies) -> None:
     long = {"dataplane.resource": " " * (aside.LARGEST + 1)}
     stream = Stream(proxies)

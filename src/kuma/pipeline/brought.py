@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from kuma.kit import aside
 from kuma.pipeline.delivery import ProxyNode, ProxyRefused
-from kuma.resources.codec import parse_document
+from kuma.resources.codec import read_document
 from kuma.resources.errors import InvalidResource
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec
 from kuma.resources.kinds.dataplane_insight import EnvoyVersion, KumaDpVersion, Version
@@ -23,7 +23,8 @@ Dataplane = Resource[DataplaneSpec]
 
 
 def brought_by(node: ProxyNode, registry: Registry) -> Dataplane | None:
-    """None: it brought none. Raises ProxyRefused."""
+    """None: it brought none. Its form is checked here, its rules when it is registered. Raises
+    ProxyRefused."""
     text = node.metadata.get("dataplane.resource")
     if not text:
         return None
@@ -33,7 +34,7 @@ def brought_by(node: ProxyNode, registry: Registry) -> Dataplane | None:
             f"the Dataplane must not be longer than {aside.LARGEST // (1024 * 1024)} MiB",
         )
     try:
-        resource = parse_document(registry, from_json(text, allow_inf_nan=False))
+        resource = read_document(registry, from_json(text, allow_inf_nan=False))
     except (TypeError, ValueError, InvalidResource) as error:
         raise ProxyRefused("invalid_argument", f"the Dataplane is not valid: {error}") from error
     if resource.key != ResourceKey(DATAPLANE.name, node.mesh, node.name):
