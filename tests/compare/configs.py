@@ -57,7 +57,15 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
     by_hand = [each["name"] for each in documents if each["type"] == "MeshService"]
     is_permissive = any('"PERMISSIVE"' in json.dumps(each.get("mtls")) for each in documents)
     routes = xds.get(_ROUTES, {})
-    clusters = _named(xds.get(_CLUSTERS), _cluster)
+    own = {
+        each["tags"].get("kuma.io/service")
+        for each in dataplane["networking"].get("outbound") or ()
+        if each.get("tags")
+    }
+    clusters = {
+        name: each if "_" in name or name.split("-")[0] in own else _without_balancing(each)
+        for name, each in _named(xds.get(_CLUSTERS), _cluster).items()
+    }
     listeners = _named(xds.get(_LISTENERS), partial(_listener, routes))
     mixed = _mixed(documents)
     listeners = {
@@ -149,6 +157,15 @@ def _without_tls(cluster: Json) -> Json:
     """Whether a MeshService by hand is ready for TLS hangs on when it was seen without proxies, and of
     a permissive mesh on which proxies have certificates yet."""
     return {key: each for key, each in cluster.items() if key != "transportSocket"}
+
+
+def _without_balancing(cluster: Json) -> Json:
+    """The rival has no load balancing for services by tags that a route alone sends to."""
+    return {
+        key: each
+        for key, each in cluster.items()
+        if key != "lbPolicy" and not key.endswith("LbConfig")
+    }
 
 
 def _shared(dataplane: Json) -> set[str]:

@@ -32,6 +32,7 @@ _REFUSALS = {
     "is no trust domain": "trust domains that are none are refused",
     "trust domain characters are limited": "trust domains that are none are refused",
     'must begin with "/"': "paths that no SPIFFE ID has are refused",
+    "must be greater than zero when defined": "what Envoy would refuse is refused",
     "must be 1s or more": "certificates that would expire as they are issued are refused",
     "must be Disabled: the variables": "what does not exist yet is refused",
 }
