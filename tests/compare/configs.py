@@ -227,17 +227,17 @@ def _cluster(body: Json) -> Json:
 
 
 def _assignment(body: Json) -> Json:
-    """Endpoints by address, where it is known. The tags are in the metadata once here, and twice
-    there."""
+    """Endpoints by address, where it is known. The tags are in the metadata once here, and twice there,
+    where an endpoint without any has that of the zone."""
     found: dict[str, Any] = {}
     for locality in body.get("endpoints") or ():
         for each in locality.get("lbEndpoints") or ():
-            metadata = each.get("metadata", {}).get("filterMetadata", {})
+            tags = each.get("metadata", {}).get("filterMetadata", {}).get("envoy.lb") or {}
             address = json.dumps(each["endpoint"]["address"], sort_keys=True)
             if ".invalid" in address:
                 continue
             found[address] = {
-                "tags": metadata.get("envoy.lb"),
+                "tags": tags if set(tags) - {"kuma.io/zone"} else None,
                 "weight": each.get("loadBalancingWeight"),
                 "health": each.get("healthStatus"),
                 "priority": locality.get("priority"),
