@@ -231,12 +231,17 @@ async def test_the_server_serves_metrics_alone(tmp_path: Path) -> None:
 async def test_an_answer_without_a_body_ends_although_the_connection_does_not(
     tmp_path: Path,
 ) -> None:
+    ended = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 304 Not Modified\r\n\r\n")
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        ended.set()
 
     socket = tmp_path / "s.sock"
     async with await asyncio.start_unix_server(serve, socket):
         assert (await exchange(Unix(socket), "GET", "/otel", seconds=5)).status == 304
+        await ended.wait()

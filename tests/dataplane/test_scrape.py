@@ -1,11 +1,13 @@
 """Applications that are slow, huge or break off cost no others their metrics, nor kuma-dp its memory."""
 
 import asyncio
+import contextlib
 import resource
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +33,13 @@ class Answering:
         self._parts = parts
         self._ends = ends
         self.callers: list[str] = []
+        self._tasks: list[asyncio.Task[Any] | None] = []
+
+    async def finished(self) -> None:
+        await asyncio.gather(*(task for task in self._tasks if task is not None))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.append(asyncio.current_task())
         if name := writer.get_extra_info("peername"):
             self.callers.append(name[0])
         try:
@@ -46,6 +53,8 @@ class Answering:
             pass
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 def endless(head: bytes, part: bytes) -> Iterable[bytes]:
@@ -63,16 +72,20 @@ async def applications(*served: Answering) -> AsyncIterator[tuple[Application, .
             await stack.enter_async_context(server)
             ports.append(server.sockets[0].getsockname()[1])
         yield tuple(Application(f"app-{n}", "", port, "/metrics") for n, port in enumerate(ports))
+        await asyncio.gather(*(each.finished() for each in served))
 
 
 async def scraped(
     directory: Path, *served: Answering, seconds: float = 2, lines: list[str] | None = None
 ) -> Families:
     log = Log("test", Level.WARNING, (lines if lines is not None else []).append)
-    stats = await asyncio.start_unix_server(Answering([STATS]).serve, directory / "admin.sock")
+    admin = Answering([STATS])
+    stats = await asyncio.start_unix_server(admin.serve, directory / "admin.sock")
     async with stats, applications(*served) as found:
         scraper = Scraper(Unix(directory / "admin.sock"), HOST, log)
-        return await scraper.scrape(replace(WANTED, applications=found), seconds=seconds)
+        made = await scraper.scrape(replace(WANTED, applications=found), seconds=seconds)
+        await admin.finished()
+    return made
 
 
 @pytest.mark.parametrize(
