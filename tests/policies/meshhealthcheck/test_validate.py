@@ -97,6 +97,18 @@ def test_accepts(spec: dict[str, Any]) -> None:
                 ("spec.to[0].default.eventLogPath", "must be a valid path when defined"),
             ],
         ),
+        *(
+            (
+                to({"eventLogPath": path, "tcp": {}}),
+                [
+                    (
+                        "spec.to[0].default.eventLogPath",
+                        "must be the path of a file, not of a directory",
+                    )
+                ],
+            )
+            for path in ("/", "/tmp/", "C:\\logs\\")
+        ),
         (
             {"targetRef": {"kind": "MeshHTTPRoute", "name": "x"}, "to": []},
             [("spec.targetRef.kind", "value 'MeshHTTPRoute' is not supported")],

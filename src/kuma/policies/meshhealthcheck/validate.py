@@ -76,6 +76,11 @@ def _validate_http(http: HttpHealthCheck) -> list[Violation]:
 
 
 def _file_path(field: str, path: str | None) -> Found:
-    if path is None or _PATH.fullmatch(path) or _WINDOWS_PATH.fullmatch(path):
+    if path is None:
         return ()
-    return (Violation(field, "must be a valid path when defined"),)
+    if not _PATH.fullmatch(path) and not _WINDOWS_PATH.fullmatch(path):
+        return (Violation(field, "must be a valid path when defined"),)
+    if path.endswith(("/", "\\")):
+        # Differs from Kuma: Envoy opens it, and refuses the cluster.
+        return (Violation(field, "must be the path of a file, not of a directory"),)
+    return ()
