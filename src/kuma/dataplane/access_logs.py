@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from kuma.dataplane.errors import DataPlaneError
+from kuma.dataplane.held import Told
 from kuma.dataplane.log import Log
-from kuma.dataplane.log_sink import LogSink, Told
+from kuma.dataplane.log_sink import LogSink
 
 _READ_AT_ONCE = 1 << 16
 _READS_IN_A_TURN = 16

@@ -6,9 +6,9 @@ Entries that the other side's machine has taken, and nobody has read there, are 
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 
+from kuma.dataplane.held import Held, Told
 from kuma.dataplane.log import Log
 from kuma.dataplane.unless import unless
 
@@ -18,33 +18,6 @@ _BATCH = 1 << 16
 _CONNECT_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _IDLE_SECONDS = 300.0
-_TELL_EVERY = 60.0
-
-
-class Told:
-    """Something that may happen often, told at once and then at most once a minute."""
-
-    def __init__(self, log: Log, text: str, **about: str) -> None:
-        self._log = log
-        self._text = text
-        self._about = about
-        self._untold = 0
-        self._next = 0.0
-
-    def once_more(self, count: int = 1, **about: str) -> None:
-        """`about`: what is new to say of it."""
-        self._untold += count
-        self._about = {**self._about, **about}
-        now = asyncio.get_running_loop().time()
-        if now >= self._next:
-            self.tell()
-            self._next = now + _TELL_EVERY
-
-    def tell(self) -> None:
-        """What has not been told yet."""
-        if self._untold:
-            self._log.warning(self._text, count=self._untold, **self._about)
-            self._untold = 0
 
 
 class LogSink:
@@ -54,8 +27,7 @@ class LogSink:
         self.address = address
         self._log = log
         self._on_idle = on_idle
-        self._held: deque[bytes] = deque()
-        self._size = 0
+        self._held = Held(_MOST_HELD)
         self._pause = _FIRST_PAUSE
         self._is_down = False
         self._filled = asyncio.Event()
@@ -66,11 +38,9 @@ class LogSink:
 
     def offer(self, entry: bytes) -> None:
         """Never waits."""
-        if self._size + len(entry) > _MOST_HELD:
+        if not self._held.add(entry):
             self._dropped.once_more()
             return
-        self._held.append(entry)
-        self._size += len(entry)
         self._emptied.clear()
         self._filled.set()
 
@@ -125,25 +95,13 @@ class LogSink:
             await self._send_batch(writer)
 
     async def _send_batch(self, writer: asyncio.StreamWriter) -> None:
-        batch = self._batch()
+        batch = self._held.first(_BATCH)
         writer.write(b"".join(batch))
         await writer.drain()
         self._sent(len(batch))
 
-    def _batch(self) -> list[bytes]:
-        """The first entries; they are held until they are sent."""
-        batch: list[bytes] = []
-        size = 0
-        for entry in self._held:
-            if size + len(entry) > _BATCH and batch:
-                break
-            batch.append(entry)
-            size += len(entry)
-        return batch
-
     def _sent(self, count: int) -> None:
-        for _ in range(count):
-            self._size -= len(self._held.popleft())
+        self._held.forget(count)
         self._pause = _FIRST_PAUSE
         if self._is_down:
             self._is_down = False

@@ -1,18 +1,12 @@
 """MeshAccessLog: a line or a record of each call, where it leaves and where it arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-    ExportLogsServiceRequest,
-    ExportLogsServiceResponse,
-)
 
+from tests.support.collectors import a_collector
 from tests.support.mesh import until
 from tests.system.policies.conftest import API, World, to
 
@@ -122,39 +116,12 @@ async def test_calls_of_one_client_are_logged_where_they_arrive(
     assert lines_of(theirs) == []
 
 
-@asynccontextmanager
-async def a_collector() -> AsyncIterator[tuple[int, list[ExportLogsServiceRequest]]]:
-    """The port of a collector of OpenTelemetry logs, and what it got."""
-    requests: list[ExportLogsServiceRequest] = []
-
-    async def export(request: ExportLogsServiceRequest, _: Any) -> ExportLogsServiceResponse:
-        requests.append(request)
-        return ExportLogsServiceResponse()
-
-    handler = grpc.unary_unary_rpc_method_handler(
-        export,
-        request_deserializer=ExportLogsServiceRequest.FromString,
-        response_serializer=ExportLogsServiceResponse.SerializeToString,
-    )
-    server = grpc.aio.server()
-    service = "opentelemetry.proto.collector.logs.v1.LogsService"
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"Export": handler}),)
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield port, requests
-    finally:
-        await server.stop(None)
-
-
 async def test_a_collector_gets_records_of_calls(world: World) -> None:
-    async with a_collector() as (port, requests):
+    async with a_collector() as collector:
         backend = {
             "type": "OpenTelemetry",
             "openTelemetry": {
-                "endpoint": f"127.0.0.1:{port}",
+                "endpoint": f"127.0.0.1:{collector.port}",
                 "attributes": [{"key": "called", "value": "%KUMA_DESTINATION_SERVICE%"}],
                 "body": "%REQ(:PATH)%",
             },
@@ -162,12 +129,12 @@ async def test_a_collector_gets_records_of_calls(world: World) -> None:
 
         async def received() -> int:
             await world.get("/collected")
-            return len(requests)
+            return len(collector.logs)
 
         async with world.applied("MeshAccessLog", logs_to(backend)):
             await until(received, bool, within=30)
 
-    (resource, *_) = requests[0].resource_logs
+    (resource, *_) = collector.logs[0].resource_logs
     (record, *_) = resource.instrumentation_library_logs[0].logs  # now named scope_logs
     about = {each.key: each.value.string_value for each in resource.resource.attributes}
     assert about["kuma.mesh"] == "default"

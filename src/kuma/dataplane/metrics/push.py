@@ -6,8 +6,8 @@ What cannot be sent is not kept: the next has all that it had.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from kuma.dataplane.held import Told
 from kuma.dataplane.log import Log
-from kuma.dataplane.log_sink import Told
 from kuma.dataplane.metrics.exposition import Families
 from kuma.dataplane.metrics.wanted import Collector, Wanted
 from kuma.dataplane.unless import unless

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from kuma.dataplane.held import Told
 from kuma.dataplane.http import BadAnswer, Endpoint, Response, Tcp, exchange
 from kuma.dataplane.log import Log
-from kuma.dataplane.log_sink import Told
 from kuma.dataplane.metrics.exposition import (
     ACCEPT,
     OPEN_METRICS,

@@ -8,10 +8,9 @@ all. Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
 import asyncio
 import contextlib
 import random
-from collections import deque
 
+from kuma.dataplane.held import Held, Told
 from kuma.dataplane.log import Log
-from kuma.dataplane.log_sink import Told
 from kuma.dataplane.otel.merge import Target
 from kuma.dataplane.otel.send import NotSent, NotTaken, Send, connected
 from kuma.dataplane.unless import unless
@@ -34,8 +33,7 @@ class Forwarder:
         self._ca_file = ca_file
         self._log = log
         self._about = {"signal": str(signal), "backend": backend}
-        self._held: deque[bytes] = deque()
-        self._size = 0
+        self._held = Held(MOST_HELD)
         self._pause = _FIRST_PAUSE
         self._is_down = False
         self._filled = asyncio.Event()
@@ -48,13 +46,12 @@ class Forwarder:
 
     def offer(self, message: bytes) -> bool:
         """Whether it is taken. Never waits."""
-        if self._size + len(message) > MOST_HELD:
+        if not message:
+            return True
+        if not self._held.add(message):
             self._full.once_more()
             return False
-        if message:
-            self._held.append(message)
-            self._size += len(message)
-            self._filled.set()
+        self._filled.set()
         return True
 
     async def move(self, target: Target) -> None:
@@ -103,7 +100,7 @@ class Forwarder:
     async def _send_all(self, send: Send) -> None:
         """As long as the connection holds."""
         while self._held:
-            batch = self._batch()
+            batch = self._held.first(_BATCH)
             try:
                 await send(b"".join(batch))
             except NotTaken as error:
@@ -113,20 +110,8 @@ class Forwarder:
             if not self._ending.is_set():
                 await self._filled.wait()
 
-    def _batch(self) -> list[bytes]:
-        """The first messages, at least one; they are held until they are sent."""
-        batch: list[bytes] = []
-        size = 0
-        for message in self._held:
-            if size + len(message) > _BATCH and batch:
-                break
-            batch.append(message)
-            size += len(message)
-        return batch
-
     def _sent(self, count: int) -> None:
-        for _ in range(count):
-            self._size -= len(self._held.popleft())
+        self._held.forget(count)
         self._pause = _FIRST_PAUSE
         if self._is_down:
             self._is_down = False

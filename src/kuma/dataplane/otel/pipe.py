@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kuma.dataplane.dynamic_config import Asked, DynamicConfig
+from kuma.dataplane.held import Told
 from kuma.dataplane.log import Log
-from kuma.dataplane.log_sink import Told
 from kuma.dataplane.otel.environment import Environment
 from kuma.dataplane.otel.merge import Target, Unavailable, resolve_target
 from kuma.dataplane.otel.told import PATH, ToldBackend, parse_told
