@@ -199,6 +199,8 @@ def _plain(body: Json) -> Json:
     kept = {key: _plain(each) for key, each in body.items() if key not in _LEFT_OUT}
     if isinstance(match := kept.get("match"), dict):
         match |= {key: sorted(match[key], key=str) for key in _UNORDERED & match.keys()}
+    if "retryOn" in kept:  # of which Envoy knows one spelling
+        kept["retryOn"] = kept["retryOn"].replace("canceled", "cancelled")
     if "cipherSuites" in kept:  # the rival names some twice
         kept["cipherSuites"] = list(dict.fromkeys(kept["cipherSuites"]))
     if isinstance(kept.get("safeRegex"), dict):
@@ -318,7 +320,7 @@ def _is_grpc(options: Json) -> bool:
 
 def _is_more(key: str, body: Json) -> bool:
     if key == "healthChecks":
-        return all("tcpHealthCheck" in each for each in body)
+        return not any({"httpHealthCheck", "grpcHealthCheck"} & each.keys() for each in body)
     if key == "tlsMaximumProtocolVersion":
         return bool(body == "TLSv1_3")
     if key == "commonLbConfig":

@@ -44,6 +44,17 @@ def _without_zone_alone(part: Json) -> Json:
     return {key: each for key, each in part.items() if not (key == "tags" and is_alone)}
 
 
+_NAMING = {"MeshTrace", "MeshOpenTelemetryBackend"}
+
+
+def _names_in_vain(document: Json) -> bool:
+    """A MeshTrace that describes a collector and is of another type: the type alone decides here."""
+    if document["type"] != "MeshTrace":
+        return False
+    backends = document["spec"].get("default", {}).get("backends") or ()
+    return any("openTelemetry" in each and each["type"] != "OpenTelemetry" for each in backends)
+
+
 class Stored:
     """Resources as they are stored, of a set that holds these documents."""
 
@@ -55,6 +66,7 @@ class Stored:
             for each in known
             if each["type"] == "Mesh" and (each.get("mtls") or {}).get("enabledBackend")
         }
+        self._misnaming = {each["mesh"] for each in known if _names_in_vain(each)}
         self._unhealthy = {
             each["mesh"]
             for each in known
@@ -65,7 +77,10 @@ class Stored:
         found = timeless(body)
         if not isinstance(found, dict):
             return found
-        if status := _status(found.pop("status", {})):
+        status = _status(found.pop("status", {}))
+        if found.get("type") in _NAMING and found["mesh"] in self._misnaming:
+            status.pop("conditions", None)
+        if status:
             found["status"] = status
         if found.get("type") == "Workload":
             found["labels"].pop("kuma.io/origin", None)
