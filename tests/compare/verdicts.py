@@ -33,6 +33,7 @@ _REFUSALS = {
     "trust domain characters are limited": "trust domains that are none are refused",
     'must begin with "/"': "paths that no SPIFFE ID has are refused",
     "must be greater than zero when defined": "what Envoy would refuse is refused",
+    "must be at most 255 bytes": "what Envoy would refuse is refused",
     "must be 1s or more": "certificates that would expire as they are issued are refused",
     "must be Disabled: the variables": "what does not exist yet is refused",
 }
@@ -112,6 +113,9 @@ def _refused(ours: Answer, document: Json) -> dict[str, str]:
         for field, text in _violations(ours)
         if text.startswith("unsupported value") and type(mending.find(document, field)) is int
     ]
+    advertised = "networking.advertisedAddress"
+    if advertised in (field for field, _ in _violations(ours)):
+        found[advertised] = "an advertisedAddress that is no address is refused"
     if document["type"] in {"Mesh", "Dataplane"}:
         found |= dict.fromkeys(numbers, "numbers that stand for nothing are refused")
     return found
