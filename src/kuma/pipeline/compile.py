@@ -57,10 +57,13 @@ from kuma.resolve.outbounds import endpoints_of, reached, sending
 from kuma.resolve.proxy import Sender, conf_of, own_conf, piped_of, sender_of
 from kuma.resolve.proxy_identity import identity
 from kuma.resolve.received import received_by, receivings
+from kuma.resolve.subject import subject_of
 from kuma.resolve.view import MeshView
 
 T = TypeVar("T")
 Rendered = tuple[EnvoyResource, ...]
+FEW = 16
+"""Inbounds, or outbounds, that are made in one go."""
 SHARED = (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE)
 """Types of which proxies that send alike share a layer."""
 
@@ -114,30 +117,42 @@ class Compiler:
 
     def ahead(self, key: ProxyKey) -> Iterator[None]:
         """Makes anew, part by part, what is out of date: work that may take long for many inbounds or
-        outbounds, and may be interrupted between the parts."""
+        outbounds, and may be interrupted between the parts. A few are made in one go, later."""
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.peek(traits_input(key)) or Traits()
+        subject = subject_of(view, key.name)
+        if subject is None:
+            return
+        if len(subject.inbounds) > FEW:
+            yield from self._own_ahead(view, key, traits)
+        sender = sender_of(view, key.name, traits.features, traits.redirection)
+        if sender is not None and len(sender.outbounds) > FEW:
+            yield from self._shared_ahead(view, key, sender, traits.system_ca_path)
+
+    def _own_ahead(self, view: MeshView, key: ProxyKey, traits: Traits) -> Iterator[None]:
         if not self._engine.is_current(Compiler._own, self, key):
             for _ in receivings(view, key.name):
                 yield
             for _ in self._made_received(view, key.name, traits):
                 yield
-        sender = sender_of(view, key.name, traits.features, traits.redirection)
-        ca_path = traits.system_ca_path
-        if sender is None or self._engine.is_current(Compiler._shared, self, view, sender, ca_path):
+
+    def _shared_ahead(
+        self, view: MeshView, key: ProxyKey, sender: Sender, ca_path: str
+    ) -> Iterator[None]:
+        """All proxies that send alike go on with one, so that none does again what another did."""
+        if self._engine.is_current(Compiler._shared, self, view, sender, ca_path):
             return
         place = key.mesh, sender, ca_path
-        going = self._going.get(place) or self._shared_ahead(view, sender, ca_path)
+        going = self._going.get(place) or self._sending_ahead(view, sender, ca_path)
         self._going[place] = going
         for _ in going:
             yield
         if self._going.get(place) is going:
             del self._going[place]
 
-    def _shared_ahead(
+    def _sending_ahead(
         self, view: MeshView, sender: Sender, ca_path: str
     ) -> Generator[None, None, None]:
-        """All proxies that send alike go on with one, so that none does again what another did."""
         for each in sender.outbounds:
             for target in sending(view, sender.client, each.target).targets:
                 reached(view, sender.client, target)
