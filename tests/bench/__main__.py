@@ -28,6 +28,14 @@ from tests.bench.target import Target
 from tests.support.mesh import a_control_plane
 
 
+def phases_of(text: str) -> tuple[str, ...]:
+    if unknown := set(text.split(",")) - set(PHASES):
+        raise argparse.ArgumentTypeError(
+            f"no phase: {', '.join(sorted(unknown))}; there are {', '.join(PHASES)}"
+        )
+    return tuple(text.split(","))
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument(
@@ -43,7 +51,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--swarms", type=int, default=1, help="processes that play the proxies")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--churn", type=float, default=20, help="seconds")
-    parser.add_argument("--phases", default="", help=f"of {','.join(PHASES)}; default: all")
+    parser.add_argument(
+        "--phases", type=phases_of, default=PHASES, help=f"of {','.join(PHASES)}; default: all"
+    )
     parser.add_argument("--address", help="data plane server of a control plane that runs already")
     parser.add_argument("--api", help="its REST API, http://host:5681")
     parser.add_argument("--pid", type=int, default=0, help="its process, if it is on this machine")
@@ -71,9 +81,7 @@ async def measure_swarm(options: argparse.Namespace) -> None:
     shape = Shape(options.proxies, services, outbounds, options.mtls)
     title = f"{shape}{', state of the world' if options.sotw else ''}"
     print(title, file=sys.stderr)
-    phases = options.phases.split(",") if options.phases else list(PHASES)
-    if options.address and "restart" in phases:
-        phases.remove("restart")
+    phases = [each for each in options.phases if not (options.address and each == "restart")]
     with tempfile.TemporaryDirectory(prefix="kuma-bench-") as directory:
         async with a_target(options, Path(directory)) as target:
             token = Path(options.token).read_text().strip() if options.token else ""
