@@ -138,6 +138,19 @@ def test_only_ready_inbounds_behind_the_port_get_traffic() -> None:
     assert found == [("127.0.0.1", 8081)]
 
 
+@pytest.mark.parametrize(("state", "expected"), [("NotReady", []), ("Ready", [8080])])
+def test_the_other_inbounds_answer_while_one_that_has_the_tags_is_ready(
+    state: str, expected: list[int]
+) -> None:
+    """The port picks among all inbounds of a Dataplane that the tags of one select."""
+    chosen = {**an_inbound("api", 9090), "state": state}
+    server = a_dataplane("server", inbounds=[chosen, an_inbound("web", 8080)])
+
+    found = addresses(server, a_client(), a_mesh_service())
+
+    assert [port for _, port in found] == expected
+
+
 def test_everybody_behind_the_service_may_answer() -> None:
     inbounds = [an_inbound("api", 8080), an_inbound("admin", 8081)]
 

@@ -39,7 +39,8 @@ def mesh_service_protocol(view: MeshView, of: ResourcePort) -> Protocol:
 def port_endpoints(
     view: MeshView, of: ResourcePort, cluster: str, preference: Preference | None
 ) -> EndpointSet:
-    """The ready inbounds behind the port, under the name of its cluster."""
+    """The ready inbounds behind the port, under the name of its cluster. A Dataplane of which no inbound
+    with the tags that are asked for is ready has none."""
     ready = (each for each in port_inbounds(view, of) if each.ready)
     return place_endpoints(view, cluster, ready, preference)
 
@@ -97,7 +98,7 @@ def port_inbounds(view: MeshView, of: ResourcePort) -> Iterator[ServiceInbound]:
     if port is None:
         return
     for member in view.members(of.name):
-        for inbound in member.inbounds:
+        for inbound in member.inbounds if member.answers else ():
             if port.is_served_by(inbound.port, inbound.name):
                 yield inbound
 

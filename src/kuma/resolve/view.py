@@ -65,6 +65,8 @@ class Member:
     services: tuple[str, ...]
     inbounds: tuple[ServiceInbound, ...]
     labels: Tags = ()
+    answers: bool = True
+    """False: it is selected by tags, and no inbound that has them is ready."""
 
 
 class MeshView(Protocol):
@@ -194,6 +196,8 @@ def find_member(selector: Selector, dataplane: Resource[DataplaneSpec]) -> Membe
             if each.port != SERVICE_LESS_PORT
         ),
         labels=as_tags(dataplane.labels),
+        answers=selector.dataplane_tags is None
+        or any(each.is_ready for each in inbounds if _has_tags(each, selector.dataplane_tags)),
     )
 
 
@@ -202,14 +206,17 @@ def _selects(selector: Selector, dataplane: Resource[DataplaneSpec]) -> bool:
     if selector.dataplane_ref is not None:
         return selector.dataplane_ref.name == dataplane.name
     if selector.dataplane_tags is not None:
-        wanted = selector.dataplane_tags
-        return bool(wanted) and any(
-            all(inbound.tags.get(key) == text for key, text in wanted)
+        return bool(selector.dataplane_tags) and any(
+            _has_tags(inbound, selector.dataplane_tags)
             for inbound in dataplane.spec.networking.inbound
         )
     return selector.dataplane_labels is not None and selector.dataplane_labels.matches(
         dataplane.labels
     )
+
+
+def _has_tags(inbound: Inbound, tags: Tags) -> bool:
+    return all(inbound.tags.get(key) == text for key, text in tags)
 
 
 class PlainMeshView:
