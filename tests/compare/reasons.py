@@ -77,6 +77,8 @@ class Stored:
         found = timeless(body)
         if not isinstance(found, dict):
             return found
+        if found.get("labels", {}).get("kuma.io/origin") == "":  # which is none
+            found["labels"]["kuma.io/origin"] = "zone"
         status = _status(found.pop("status", {}))
         if found.get("type") in _NAMING and found["mesh"] in self._misnaming:
             status.pop("conditions", None)

@@ -57,7 +57,11 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
     """Why two verdicts may differ; empty: they may not."""
     refused = _refused(ours, document)
     if theirs.is_success:
-        return next(iter(refused.values()), "") if set(refused) == _fields(ours) else ""
+        return (
+            next(iter(refused.values()), "")
+            if {_field(each, "") for each in refused} == _fields(ours)
+            else ""
+        )
     if ours.is_success:
         return _taken(_fields(theirs), document)
     if refused and ours.status == 400:

@@ -351,6 +351,10 @@ def test_bytes_are_built_once_per_resource() -> None:
             {"type": "Secret", "name": "s", "mesh": "default", "labels": {"a": 1}},
             [('labels["a"]', "must be a string")],
         ),
+        (
+            {"type": "Secret", "name": "s", "mesh": "default", "labels": {"a": None}},
+            [('labels["a"]', "must not be null")],
+        ),
     ],
 )
 def test_these_documents_are_refused(document: object, found: list[tuple[str, str]]) -> None:

@@ -75,6 +75,13 @@ def test_a_resource_of_global_gets_no_zone() -> None:
     assert labels == {"kuma.io/mesh": "default", "kuma.io/origin": "global"}
 
 
+def test_an_empty_origin_is_none() -> None:
+    sent = a_secret(labels={"kuma.io/origin": ""})
+    assert list(check_sent_labels(sent, ZONE)) == []
+    assert computed(sent) == computed(a_secret())
+    assert computed(sent, GLOBAL) == computed(a_secret(), GLOBAL)
+
+
 def test_labels_that_contradict_the_place_are_refused() -> None:
     sent = {"kuma.io/origin": "foo", "kuma.io/zone": "zz", "kuma.io/mesh": "mm"}
     found = [(v.field, v.message) for v in check_sent_labels(a_dataplane(labels=sent), ZONE)]

@@ -188,8 +188,9 @@ def _read_labels(raw: Mapping[str, Any], found: list[Violation]) -> dict[str, st
         found.append(Violation("labels", "must be a map of strings to strings"))
         return {}
     labels = {k: v for k, v in given.items() if isinstance(k, str) and isinstance(v, str)}
-    wrong = [key for key in given if key not in labels]
-    found += (Violation(f'labels["{key}"]', "must be a string") for key in wrong)
+    for key in (key for key in given if key not in labels):
+        text = "must not be null" if given[key] is None else "must be a string"
+        found.append(Violation(f'labels["{key}"]', text))
     found += check_labels(labels)
     return labels
 

@@ -37,8 +37,13 @@ class Place:
 def compute_labels(
     kind: Kind[Any], mesh: str, spec: SpecModel, labels: Mapping[str, str], place: Place
 ) -> dict[str, str]:
-    """`labels` with the computed ones; what the user sent stays, but for the type of a proxy."""
+    """`labels` with the computed ones; what the user sent stays, but for the type of a proxy. An empty
+    origin is none.
+    """
     computed = dict(labels)
+    if not computed.get(well_known.ORIGIN):
+        # Differs from Kuma: there it is stored, and the resource has no origin.
+        computed.pop(well_known.ORIGIN, None)
     if kind.is_mesh_scoped:
         computed.setdefault(well_known.MESH, mesh)
     if place.is_zone and kind.sync & (Sync.ZONE_TO_GLOBAL | Sync.WRITTEN_BY_ZONE):
@@ -55,8 +60,8 @@ def compute_labels(
 def check_sent_labels(resource: AnyResource, place: Place) -> Iterator[Violation]:
     """Labels that contradict what the control plane knows."""
     labels = resource.labels
-    origin = labels.get(well_known.ORIGIN)
-    if origin not in {None, ORIGIN_GLOBAL, ORIGIN_ZONE}:
+    origin = labels.get(well_known.ORIGIN, "")
+    if origin not in {"", ORIGIN_GLOBAL, ORIGIN_ZONE}:
         yield _at(well_known.ORIGIN, f'unknown resource origin "{origin}"')
     if not place.is_zone:
         if origin == ORIGIN_ZONE:
