@@ -18,6 +18,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 
 from kuma.envoy.known_types import find_type, load_types
 from kuma.envoy.message import pack
+from kuma.kit.durations import parse_duration
 
 M = TypeVar("M", bound=Message)
 Operation = Mapping[str, Any]
@@ -26,8 +27,11 @@ _WRAPPERS = frozenset(
     f"google.protobuf.{name}Value"
     for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String", "UInt32", "UInt64")
 )
-_VALUES = _WRAPPERS | {"google.protobuf.Duration", "google.protobuf.Any"}
+_DURATION, _ANY = "google.protobuf.Duration", "google.protobuf.Any"
+_VALUES = _WRAPPERS | {_DURATION, _ANY}
+_TYPE = "@type"
 _NUMBER = re.compile(r"-?\d+|-")
+_SECONDS = re.compile(r"-?\d+(\.\d+)?s")
 
 
 class PatchError(Exception):
@@ -105,9 +109,40 @@ def _parse(plain: Any, kind: type[M]) -> M:
         raise PatchError(msg)
     load_types(plain)
     try:
-        return ParseDict(plain, kind())
+        return ParseDict(_with_seconds(plain, kind.DESCRIPTOR), kind())
     except (ParseError, TypeError, ValueError, OverflowError) as error:
         raise PatchError(" ".join(str(error).split())) from error
+
+
+def _with_seconds(plain: Any, kind: Any) -> Any:
+    """`kind`: the descriptor of the message. Durations may be written as everywhere in policies, `1h30m`,
+    too; protobuf reads `5400s` only.
+    Raises ValueError."""
+    if kind.full_name == _DURATION and isinstance(plain, str) and not _SECONDS.fullmatch(plain):
+        return f"{parse_duration(plain).total_seconds():f}s"
+    if not isinstance(plain, dict):
+        return plain
+    if kind.full_name == _ANY:
+        packed = find_type(str(plain.get(_TYPE, "")).rpartition("/")[2])
+        return plain if packed is None else _with_seconds(plain, packed.DESCRIPTOR)
+    fields = {name: each for each in kind.fields for name in (each.name, each.json_name)}
+    return {
+        key: _field_with_seconds(each, fields[key]) if key in fields else each
+        for key, each in plain.items()
+    }
+
+
+def _field_with_seconds(plain: Any, field: FieldDescriptor) -> Any:
+    if field.message_type is None:
+        return plain
+    if _is_map(field):
+        values = field.message_type.fields_by_name["value"]
+        if not isinstance(plain, dict):
+            return plain
+        return {key: _field_with_seconds(each, values) for key, each in plain.items()}
+    if field.is_repeated and isinstance(plain, list):
+        return [_with_seconds(each, field.message_type) for each in plain]
+    return _with_seconds(plain, field.message_type)
 
 
 def _apply(plain: Any, operation: Operation) -> Any:

@@ -1,15 +1,17 @@
 """What a patch may not break."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy.finished import Finished, Made, Purpose
 from kuma.envoy.message import as_resource
-from kuma.envoy.patch import PatchError, merge_message, parse_yaml, patched
+from kuma.envoy.patch import PatchError, merge_message, parse_yaml, patched, unpack
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import TypeUrl
 from kuma.kit.slots import Slots
@@ -115,6 +117,24 @@ def test_merging_sets_fields_lengthens_lists_and_replaces_values() -> None:
     assert not listener.enable_reuse_port.value
     assert [each.name for each in listener.listener_filters] == ["one", "two"]
     assert listener.metadata.filter_metadata["x"].fields["a"].string_value == "b"
+
+
+def test_durations_may_be_written_as_in_policies() -> None:
+    """Kuma's own example of an idle timeout, `3h`, is written so."""
+    proxy = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+    filters = parse_yaml(
+        "filters: [{name: tcp, typedConfig: {"
+        f"'@type': type.googleapis.com/{proxy}, idleTimeout: 3h, stat_prefix: a}}}}]",
+        FilterChain,
+    ).filters
+    cluster = patched(CLUSTER, [{"op": "add", "path": "/connectTimeout", "value": "1m30.5s"}])
+
+    assert unpack(filters[0].typed_config).idle_timeout.seconds == 3 * 3600  # type: ignore[attr-defined]
+    assert cluster.connect_timeout.ToTimedelta() == timedelta(seconds=90.5)
+    assert parse_yaml("connectTimeout: 0.25s", Cluster).connect_timeout.nanos == 250_000_000
+    assert parse_yaml("connectTimeout: 1.000000001s", Cluster).connect_timeout.nanos == 1
+    with pytest.raises(PatchError, match='invalid duration "3 hours"'):
+        parse_yaml("connectTimeout: 3 hours", Cluster)
 
 
 def test_json_patch_makes_what_is_missing_and_counts_from_the_end() -> None:
