@@ -26,10 +26,6 @@ class Shape:
     outbounds: int = 10
     mtls: bool = True
 
-    @classmethod
-    def full_mesh(cls, proxies: int, services: int, *, mtls: bool) -> "Shape":
-        return cls(proxies, services, services, mtls)
-
     def __str__(self) -> str:
         security = "mutual TLS" if self.mtls else "no mutual TLS"
         return (

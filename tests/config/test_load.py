@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuma.config.control_plane import ControlPlaneSettings
-from kuma.config.control_plane_rules import with_certificate
 from kuma.config.errors import BadConfig
 from kuma.config.load import load_control_plane, load_data_plane
 from kuma.config.section import settings_of
@@ -327,15 +326,6 @@ dpServer: {tlsCertFile: d.crt, tlsKeyFile: d.key}
     assert settings.dp_server.tls_cert_file == "d.crt"
     assert settings.dp_server.tls_key_file == "d.key"
     assert settings.dp_server.tls_min_version == "TLSv1_3"
-
-
-def test_a_generated_certificate_is_used_where_none_is_configured(tmp_path):
-    text = "dpServer: {tlsCertFile: d.crt, tlsKeyFile: d.key}"
-    read = control_plane(tmp_path, text).settings
-    settings = with_certificate(read, cert_file="made.crt", key_file="made.key")
-    assert settings.api_server.https.tls_key_file == "made.key"
-    assert settings.diagnostics.tls_cert_file == "made.crt"
-    assert settings.dp_server.tls_cert_file == "d.crt"
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=3650)))

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kuma.identity.builtin import (
     cert_secret_key,
-    find_builtin,
     generate_root,
     key_secret_key,
     secrets_for,
@@ -27,9 +26,9 @@ from kuma.identity.key_pair import (
     key_to_pem,
     load_authority,
 )
+from kuma.identity.secret_source import secret_data
 from kuma.kit.clock import ManualClock
 from kuma.plan.secret import SecretBytes
-from tests.support.replicas import replica_of
 
 WEB = Subject(
     "default", ("web", "web-api"), (("kuma.io/service", "web"), ("kuma.io/service", "web-api"))
@@ -188,18 +187,13 @@ def test_bits_and_expiration_of_the_root_can_be_chosen(clock):
     assert certificate.not_valid_after_utc == clock.now() + timedelta(days=1)
 
 
-def test_the_root_is_found_again_in_its_two_secrets(root, clock):
+def test_the_root_is_kept_in_two_secrets(root, clock):
     cert, key = secrets_for("default", "ca-1", pair=root, now=clock.now())
     assert cert.key == cert_secret_key("default", "ca-1")
     assert cert.name == "default.ca-builtin-cert-ca-1"
     assert key.key == key_secret_key("default", "ca-1")
     assert key.name == "default.ca-builtin-key-ca-1"
-    assert find_builtin(replica_of(cert, key), "default", backend="ca-1") == root
-
-
-def test_half_a_root_is_none(root, clock):
-    cert, _ = secrets_for("default", "ca-1", pair=root, now=clock.now())
-    assert find_builtin(replica_of(cert), "default", backend="ca-1") is None
+    assert (secret_data(cert), secret_data(key)) == (root.cert_pem, root.key.reveal)
 
 
 @pytest.mark.parametrize(

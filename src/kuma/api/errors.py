@@ -17,7 +17,7 @@ Source: reference 2.4, which follows https://kong-aip.netlify.app/aip/193/.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -265,13 +265,3 @@ STOPPING = Problem(503, "Service unavailable", "the control plane is shutting do
 def unexpected(instance: str) -> Problem:
     """`instance` finds the log line that says what happened."""
     return Problem(500, "Internal Server Error", "Internal Server Error", instance=instance)
-
-
-def describe_table() -> Mapping[int, str]:
-    """Status codes and what they mean, for the API's description."""
-    return {row.status: row.title for row in TABLE if row.fixed} | {
-        400: "Bad Request",
-        401: "Invalid authentication data",
-        404: "Not found",
-        405: "Method not allowed",
-    }

@@ -48,16 +48,6 @@ def _proxy_authn(settings: ControlPlaneSettings) -> Section:
     )
 
 
-def with_certificate(
-    settings: ControlPlaneSettings, *, cert_file: str, key_file: str
-) -> ControlPlaneSettings:
-    """Use this certificate wherever the user has configured none."""
-    general = settings.general
-    if not general.tls_cert_file:
-        general = _with(general, tls_cert_file=cert_file, tls_key_file=key_file)
-    return _with_shared_tls(_with(settings, general=general))
-
-
 def _with_shared_tls(settings: ControlPlaneSettings) -> ControlPlaneSettings:
     """What `general` says of TLS holds for every server: the certificate where it has none of its
     own, the versions and cipher suites in any case."""

@@ -1,7 +1,6 @@
 """The builtin CA: a root that the control plane makes for a mesh and keeps in two of its secrets.
 
     generate_root(mesh) -> KeyPair -> secrets_for(mesh, backend, pair) -> store
-    store -> find_builtin(source, mesh, backend) -> KeyPair -> load_authority -> issuer.issue
 
 Source: https://kuma.io/docs/2.14.x/policies/mutual-tls/#usage-of-builtin-ca
 """
@@ -13,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from kuma.identity.key_pair import TEN_YEARS, KeyPair, build_root, certificate_to_pem, key_to_pem
-from kuma.identity.secret_source import SecretSource, find_secret, new_secret, secret_key
+from kuma.identity.secret_source import new_secret, secret_key
 from kuma.kit.clock import Clock
-from kuma.plan.secret import SecretBytes
 from kuma.resources.kinds.secret import SecretSpec
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import Resource
@@ -73,10 +71,3 @@ def secrets_for(
         new_secret(cert_secret_key(mesh, backend), pair.cert_pem, now=now),
         new_secret(key_secret_key(mesh, backend), pair.key.reveal, now=now),
     )
-
-
-def find_builtin(source: SecretSource, mesh: str, *, backend: str) -> KeyPair | None:
-    """None while one of the two secrets is missing."""
-    cert = find_secret(source, cert_secret_key(mesh, backend))
-    key = find_secret(source, key_secret_key(mesh, backend))
-    return KeyPair(cert, SecretBytes(key)) if cert and key else None

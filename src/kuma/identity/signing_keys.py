@@ -97,11 +97,6 @@ def signing_key_secret(
     return new_secret(family.key_of(str(serial)), key.reveal, now=now)
 
 
-def next_serial(source: SecretSource, family: KeyFamily) -> int:
-    """The serial for a new key, 1 for the first."""
-    return max((serial for serial, _ in _keys(source, family)), default=0) + 1
-
-
 def has_signing_key(source: SecretSource, family: KeyFamily) -> bool:
     return any(True for _ in _keys(source, family))
 

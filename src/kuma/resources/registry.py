@@ -1,4 +1,4 @@
-"""All kinds of this process, found by name, REST path or kumactl argument."""
+"""All kinds of this process, found by name or by the short name of KRIs."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -20,11 +20,7 @@ class UnknownKind(Exception):
 class Registry:
     def __init__(self, kinds: Iterable[Kind[Any]]) -> None:
         self._by_name = {kind.name: kind for kind in kinds}
-        self._by_argument = {kind.argument: kind for kind in self if kind.argument}
         self._by_short = {kind.short: kind for kind in self if kind.short and kind.path}
-        self._by_path = {
-            path: kind for kind in self if kind.path for path in (kind.path, *kind.aliases)
-        }
 
     def __iter__(self) -> Iterator[Kind[Any]]:
         return iter(self._by_name.values())
@@ -34,15 +30,11 @@ class Registry:
 
     def kind(self, name: str) -> Kind[Any]:
         """Raises UnknownKind."""
-        return self._find(self._by_name, name)
-
-    def by_argument(self, argument: str) -> Kind[Any]:
-        """By kumactl's singular or by REST path (`meshtimeout`, `meshtimeouts`). Raises UnknownKind."""
-        found = self._by_argument.get(argument) or self._by_path.get(argument)
-        return found or self._find(self._by_argument, argument)
-
-    def find_by_path(self, path: str) -> Kind[Any] | None:
-        return self._by_path.get(path)
+        if (kind := self._by_name.get(name)) is not None:
+            return kind
+        lowered = {known.lower(): known for known in self._by_name}
+        close = get_close_matches(name.lower(), lowered, n=1)
+        raise UnknownKind(name, lowered[close[0]] if close else None)
 
     def find_by_short(self, short: str) -> Kind[Any] | None:
         """By the short name that KRIs use (`dp`); an overview goes by its resource's."""
@@ -52,11 +44,3 @@ class Registry:
         """The targetRef policies in order of application."""
         found = [(k.policy.order, k.name, k) for k in self if k.policy]
         return tuple(kind for _, _, kind in sorted(found, key=lambda each: each[:2]))
-
-    @staticmethod
-    def _find(index: dict[str, Kind[Any]], name: str) -> Kind[Any]:
-        if (kind := index.get(name)) is not None:
-            return kind
-        lowered = {known.lower(): known for known in index}
-        close = get_close_matches(name.lower(), lowered, n=1)
-        raise UnknownKind(name, lowered[close[0]] if close else None)

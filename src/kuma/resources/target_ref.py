@@ -33,11 +33,6 @@ class TargetRefKind(StrEnum):
     def rank(self) -> int:
         return _RANKS[self]
 
-    @property
-    def is_real_resource(self) -> bool:
-        """Whether it names a resource; the two subset kinds only describe tags."""
-        return self not in {TargetRefKind.MESH_SUBSET, TargetRefKind.MESH_SERVICE_SUBSET}
-
 
 _RANKS = {kind: rank for rank, kind in enumerate(TargetRefKind, start=1)}
 

@@ -5,7 +5,6 @@ import pytest
 from kuma.resources.kind import Scope
 from kuma.resources.kinds.catalogue import CORE_KINDS
 from kuma.resources.kinds.unsupported import Unsupported, find_unsupported
-from tests.resources.claims import REGISTRY
 from tests.support.builders import a_dataplane
 
 LISTED = {
@@ -68,10 +67,6 @@ def test_the_kinds_with_routes_are_those_of_kuma() -> None:
 
 def test_only_secrets_need_an_admin() -> None:
     assert {k.name for k in CORE_KINDS if k.admin_only} == {"Secret", "GlobalSecret"}
-
-
-def test_globalsecrets_is_another_path_of_global_secrets() -> None:
-    assert REGISTRY.find_by_path("globalsecrets") is REGISTRY.kind("GlobalSecret")
 
 
 def test_a_table_of_unsupported_fields_cannot_name_one_that_does_not_exist() -> None:

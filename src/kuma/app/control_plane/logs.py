@@ -12,9 +12,6 @@ import structlog
 
 from kuma.dataplane.log import Level, json_format, text_format
 
-LEVELS = ("debug", "info", "warning", "error", "off")
-FORMATS = ("text", "json")
-
 
 def configure_logs(*, level: str, output: str) -> None:
     """`output` is `text`, `json`, or `auto`: text on a terminal, JSON elsewhere."""
