@@ -76,6 +76,13 @@ def is_online(found: dict[str, Any] | None) -> bool:
     return any("disconnectTime" not in each for each in insight.get("subscriptions", ()))
 
 
+async def test_prometheus_sees_the_proxies(mesh: Mesh) -> None:
+    url = f"http://{HOST}:{mesh.cp.diagnostics_port}/metrics"
+    lines = (await mesh.http.get(url)).text.splitlines()
+    assert "xds_streams_active 3.0" in lines
+    assert 'xds_requests_received_total{confirmation="NACK"} 0.0' in lines
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_requests_do_not_notice_a_restart(mesh: Mesh, number: signal.Signals) -> None:
     mesh.v1.delay = mesh.v2.delay = lambda path: 1.0 if path == "/slow" else 0.0

@@ -79,9 +79,14 @@ async def test_a_delta_client_gets_and_acknowledges(site: Site) -> None:
         assert await call.read() is grpc.aio.EOF
         assert await call.code() == grpc.StatusCode.OK
         await site.hub.until(lambda: connection.is_closed)
-    assert site.server.traffic.rejections == 1
-    assert site.server.traffic.responses == 2
-    assert site.server.traffic.streams == 0
+    samples = [each for family in site.server.traffic.collect() for each in family.samples]
+    assert [(each.name, *each.labels.values(), each.value) for each in samples] == [
+        ("xds_streams_active", 0),
+        ("xds_requests_received_total", "ACK", 1),
+        ("xds_requests_received_total", "NACK", 1),
+        ("xds_responses_sent_total", 2),
+        ("xds_stream_failures_total", 0),
+    ]
 
 
 async def test_a_client_of_the_state_of_the_world_gets_and_acknowledges(site: Site) -> None:

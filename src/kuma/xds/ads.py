@@ -26,6 +26,7 @@ from kuma.xds.pump import Pump
 from kuma.xds.rpc import Call, Method, Status
 from kuma.xds.state_of_the_world import StateStream
 from kuma.xds.stream import AdsStream, Response
+from kuma.xds.traffic import Traffic
 
 ADS: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService"
 DELTA_PATH: Final = f"{ADS}/DeltaAggregatedResources"
@@ -42,18 +43,6 @@ _STATUSES: Final = {
 }
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What went over the streams since the start; read by metrics."""
-
-    streams: int = 0
-    requests: int = 0
-    rejections: int = 0
-    responses: int = 0
-    response_bytes: int = 0
-    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,6 @@ class Session:
     # What the call tells
 
     def message(self, content: bytes) -> None:
-        self._service.traffic.requests += 1
         try:
             request = self._variant.request.FromString(content)
         except DecodeError:
@@ -183,6 +171,8 @@ class Session:
     def _receive(self, stream: AdsStream[Any], request: Any) -> None:
         if request.HasField("error_detail"):
             self._service.traffic.rejections += 1
+        elif request.response_nonce:
+            self._service.traffic.acknowledgements += 1
         self._run(lambda: stream.receive(request))
 
     def _run(self, step: Callable[[], list[Response]]) -> None:
@@ -193,9 +183,7 @@ class Session:
             self._fail("a stream failed", error)
             return
         if responses:
-            traffic = self._service.traffic
-            traffic.responses += len(responses)
-            traffic.response_bytes += sum(len(each.body) for each in responses)
+            self._service.traffic.responses += len(responses)
             self._call.send([each.body for each in responses])
         if self._patience is None and self._stream is not None and self._stream.waits_for:
             self._be_patient(self._stream.waits_for)

@@ -19,12 +19,13 @@ from typing import Any, Final
 import structlog
 
 from kuma.pipeline.delivery import ProxyHub
-from kuma.xds.ads import DELTA, DELTA_PATH, STATE, STATE_PATH, Service, Traffic
+from kuma.xds.ads import DELTA, DELTA_PATH, STATE, STATE_PATH, Service
 from kuma.xds.http1 import Answer, Routes
 from kuma.xds.http2.limits import Http2Limits
 from kuma.xds.link import Link, Timeouts
 from kuma.xds.pump import Pump
 from kuma.xds.rpc import Call, Methods, Status
+from kuma.xds.traffic import Traffic
 
 HDS_PATH: Final = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck"
 HANDSHAKES: Final = 64

@@ -109,6 +109,7 @@ class ControlPlane:
         except OSError as error:
             setting, port = "dpServer.port (KUMA_DP_SERVER_PORT)", self.settings.dp_server.port
             raise BadConfig((f"{setting}: cannot listen on {port}: {error.strerror}",)) from error
+        self._metrics.register(self._data_plane_server.traffic)
 
     def _tell_ready(self) -> None:
         api = self.settings.api_server
