@@ -30,8 +30,8 @@ from kuma.policies.catalogue import REGISTRY
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
 from kuma.resolve.outbounds import endpoints_of
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resolve.proxy import resolve_proxy
-from kuma.resolve.view import PlainMeshView
 from kuma.resources.codec import parse_document
 
 TESTS = Path(__file__).parents[1]

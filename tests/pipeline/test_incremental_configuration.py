@@ -15,7 +15,7 @@ from kuma.pipeline.view import TrackedView
 from kuma.policies.catalogue import POLICIES
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
-from kuma.resolve.view import PlainMeshView
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from tests.resolve.world import a_mesh_service, virtual_outbounds

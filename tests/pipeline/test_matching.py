@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuma.pipeline.matching import Matching
-from kuma.resolve.view import PlainMeshView
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.meta import ResourceKey

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuma.pipeline.membership import Membership
-from kuma.resolve.view import PlainMeshView
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.meta import ResourceKey

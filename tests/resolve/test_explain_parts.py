@@ -13,7 +13,7 @@ from kuma.resolve.explain_parts import (
     outbound_routes,
     proxy_policies,
 )
-from kuma.resolve.view import PlainMeshView
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kri import parse_kri
 from tests.resolve.world import a_policy, a_view

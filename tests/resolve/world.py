@@ -8,8 +8,8 @@ from kuma.pipeline.virtual_outbounds import wanted_entries, with_addresses
 from kuma.plan.proxy import Outbound, ProxyPlan
 from kuma.policies.catalogue import REGISTRY
 from kuma.policies.placements import PLACEMENTS
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resolve.proxy import resolve_proxy
-from kuma.resolve.view import PlainMeshView
 from kuma.resources.kinds.config import CONFIG
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE

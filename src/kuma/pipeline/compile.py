@@ -10,7 +10,6 @@ for each of them does not grow with the number of their outbounds.
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any, TypeVar
@@ -23,9 +22,9 @@ from kuma.identity.key_pair import CertificateAuthority
 from kuma.kit.incremental import Engine
 from kuma.kit.slots import Slots
 from kuma.kit.value import value
+from kuma.pipeline import parts
 from kuma.pipeline.certificates import Issued, Wanted, certificate_input
 from kuma.pipeline.credentials import (
-    Trusted,
     identity_authority,
     identity_of_proxy,
     mesh_authority,
@@ -34,23 +33,16 @@ from kuma.pipeline.credentials import (
     wanted_certificate,
 )
 from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.parts import Rendered
 from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
-from kuma.plan import names
-from kuma.plan.endpoint import EndpointSet
 from kuma.plan.piped import Piped
 from kuma.plan.proxy import (
     Admin,
-    Agent,
     Destination,
     Diagnostic,
-    DirectAccess,
     Eds,
     Identity,
-    Inbound,
-    InboundPassthrough,
-    Outbound,
-    OutboundPassthrough,
 )
 from kuma.resolve.naming import UNIFIED_NAMES, is_unified, named_conf, named_identity
 from kuma.resolve.outbounds import endpoints_of, reached, sending
@@ -61,7 +53,6 @@ from kuma.resolve.subject import subject_of
 from kuma.resolve.view import MeshView
 
 T = TypeVar("T")
-Rendered = tuple[EnvoyResource, ...]
 FEW = 16
 """Inbounds, or outbounds, that are made in one go."""
 SHARED = (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE)
@@ -231,43 +222,43 @@ class Compiler:
         yield from self._made_received(view, name, traits)
         known = named_identity(view, identity(view, name), is_unified(view, traits.features))
         if known is not None and known.agent is not None:
-            yield from _for(Purpose.SPIRE, self._render(view, _render_agent, known.agent))
+            yield from _for(Purpose.SPIRE, self._query(view, parts.render_agent, known.agent))
         elif known is not None and (trusted := trust(view)):
-            rendered = self._render(view, _render_trust, known.ca_secret, trusted)
+            rendered = self._query(view, parts.render_trust, known.ca_secret, trusted)
             yield from _for(Purpose.SECRETS, rendered)
             if issued is not None:
                 yield Made(Purpose.SECRETS, self._certificate(known, issued))
         if (admin := admin_of(view, name, traits)) is not None:
-            yield from _for(Purpose.ADMIN, self._render(view, _render_admin, admin))
+            yield from _for(Purpose.ADMIN, self._query(view, parts.render_admin, admin))
             yield from _for(Purpose.SECRETS, self._admin_secrets(admin.address))
 
     def _made_received(self, view: MeshView, name: str, traits: Traits) -> Iterator[Made]:
         received = received_by(view, name, traits.features, traits.redirection)
         for inbound in received.inbounds:
-            yield from _for(Purpose.INBOUND, self._render(view, _render_inbound, inbound))
+            yield from _for(Purpose.INBOUND, self._query(view, parts.render_inbound, inbound))
         for passed in received.passed_in:
-            yield from _for(Purpose.TRANSPARENT, self._render(view, _render_passed_in, passed))
+            yield from _for(Purpose.TRANSPARENT, self._query(view, parts.render_passed_in, passed))
         if received.direct is not None:
-            rendered = self._render(view, _render_direct, received.direct)
+            rendered = self._query(view, parts.render_direct, received.direct)
             yield from _for(Purpose.DIRECT_ACCESS, rendered)
 
     def _made_shared(self, view: MeshView, sender: Sender, ca_path: str) -> Iterator[Made]:
         side = sender.side(view)
         for outbound in side.outbounds:
-            yield from _for(Purpose.OUTBOUND, self._render(view, _render_outbound, outbound))
+            yield from _for(Purpose.OUTBOUND, self._query(view, parts.render_outbound, outbound))
         for destination in side.destinations:
             yield from _for(Purpose.OUTBOUND, self._destination(view, destination, ca_path))
         for passed in sender.passed_out:
-            found, added = self._query(view, _render_passed_out, passed)
+            found, added = self._query(view, parts.render_passed_out, passed)
             yield from _for(Purpose.TRANSPARENT, found)
             yield from _for(Purpose.MESH_PASSTHROUGH, added)
 
     def _destination(self, view: MeshView, destination: Destination, ca_path: str) -> Rendered:
-        cluster = self._render(view, _render_destination, destination, ca_path)
+        cluster = self._query(view, parts.render_destination, destination, ca_path)
         if not isinstance(destination.endpoints, Eds):
             return cluster
         endpoints = endpoints_of(view, destination)
-        return cluster + self._render(view, _render_endpoints, destination.name, endpoints)
+        return cluster + self._query(view, parts.render_endpoints, destination.name, endpoints)
 
     def _finished(
         self, view: MeshView, made: Iterable[Made], conf: Slots
@@ -284,10 +275,10 @@ class Compiler:
             if each.purpose == Purpose.SECRETS:
                 yield Finished((each,))
             else:
-                yield self._query(view, _finish, each, conf)
+                yield self._query(view, parts.finish, each, conf)
 
     def _added(self, view: MeshView, conf: Slots, ca_path: str) -> Finished:
-        return self._query(view, _add, conf, ca_path)
+        return self._query(view, parts.add, conf, ca_path)
 
     def _certificate(self, identity: Identity, issued: Issued) -> EnvoyResource:
         """The proxy's own: shared with nobody, so not remembered apart."""
@@ -295,9 +286,6 @@ class Compiler:
         return self._renderer.certificate(
             identity.identity_secret, chain=certificate.chain_pem, key=certificate.key
         )
-
-    def _render(self, view: MeshView, render: Callable[..., Rendered], *part: Any) -> Rendered:
-        return self._query(view, render, *part)
 
     def _query(self, view: MeshView, compute: Callable[..., T], *part: Any) -> T:
         if not isinstance(view, TrackedView):
@@ -337,59 +325,3 @@ def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
 
 def _for(purpose: Purpose, resources: Rendered) -> Iterator[Made]:
     return (Made(purpose, each) for each in resources)
-
-
-def _finish(renderer: Renderer, made: Made, conf: Slots) -> Finished:
-    return renderer.finish(made, conf)
-
-
-def _add(renderer: Renderer, conf: Slots, ca_path: str) -> Finished:
-    return renderer.added(conf, system_ca_path=ca_path)
-
-
-def _render_inbound(renderer: Renderer, inbound: Inbound) -> Rendered:
-    return (*renderer.inbound(inbound), *renderer.beside(inbound))
-
-
-def _render_outbound(renderer: Renderer, outbound: Outbound) -> Rendered:
-    listener, routes = renderer.outbound(outbound)
-    made = (listener,) if routes is None else (listener, routes)
-    return (*made, *renderer.beside(outbound))
-
-
-def _render_destination(renderer: Renderer, destination: Destination, ca_path: str) -> Rendered:
-    return (renderer.destination(destination, system_ca_path=ca_path),)
-
-
-def _render_passed_in(renderer: Renderer, passed: InboundPassthrough) -> Rendered:
-    return renderer.passed_in(passed)
-
-
-def _render_passed_out(
-    renderer: Renderer, passed: OutboundPassthrough
-) -> tuple[Rendered, Rendered]:
-    return renderer.passed_out(passed)
-
-
-def _render_direct(renderer: Renderer, direct: DirectAccess) -> Rendered:
-    return renderer.direct_access(direct)
-
-
-def _render_endpoints(renderer: Renderer, name: str, endpoints: EndpointSet) -> Rendered:
-    if endpoints.name != name:
-        endpoints = replace(endpoints, name=name)
-    return (renderer.endpoints(endpoints),)
-
-
-def _render_admin(renderer: Renderer, admin: Admin) -> Rendered:
-    return renderer.admin(admin)
-
-
-def _render_agent(renderer: Renderer, agent: Agent) -> Rendered:
-    return (renderer.agent(agent),)
-
-
-def _render_trust(renderer: Renderer, name: str, trusted: Trusted) -> Rendered:
-    if name == names.TRUST_BUNDLE:
-        return (renderer.trust(name, domains=trusted),)
-    return (renderer.ca(name, ca=b"".join(bundle for _, bundle in trusted)),)

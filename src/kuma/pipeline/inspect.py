@@ -27,7 +27,7 @@ from kuma.resolve.explain import (
 )
 from kuma.resolve.match import matches_tags
 from kuma.resolve.placement import Placement
-from kuma.resolve.view import PlainMeshView
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources import labels as well_known
 from kuma.resources.errors import NotFound, Unavailable
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec

@@ -38,7 +38,8 @@ from kuma.plan.route import (
     Weighted,
 )
 from kuma.plan.tls import InboundTls, MutualTls
-from kuma.resolve.outbounds import Client, DeclaredOutbound, SendingSide, sending_side
+from kuma.resolve.client import Client
+from kuma.resolve.outbounds import DeclaredOutbound, SendingSide, sending_side
 from kuma.resolve.target import kri_of_port
 from kuma.resolve.view import MeshView
 from kuma.resources.kri import kri_of

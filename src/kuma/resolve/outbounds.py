@@ -12,18 +12,15 @@ from kuma.kit.slots import EMPTY, Slots
 from kuma.kit.value import value
 from kuma.plan import names
 from kuma.plan.endpoint import EndpointSet, Preference
-from kuma.plan.logged import LoggedAs
 from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Destination, Diagnostic, Eds, Outbound, Resolved
 from kuma.plan.route import HttpRoute, HttpRouting, Routing, TcpRouting, Weighted
-from kuma.plan.tags import Tags, as_tags
-from kuma.plan.tls import MutualTls, Secrets, TlsParameters
-from kuma.resolve.client_tags import client_tags
+from kuma.plan.tags import Tags
+from kuma.plan.tls import MutualTls
+from kuma.resolve.client import Client
 from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import mutual_tls, resolve_endpoints, service_protocol
 from kuma.resolve.external import resolve_outside
-from kuma.resolve.logged import logged_as
-from kuma.resolve.match import matched_policies
 from kuma.resolve.placement import Placement, Rule
 from kuma.resolve.ports import endpoints_of_port, port_destination, port_protocol
 from kuma.resolve.resource_rules import entries_on_route, rule_of_port, rule_of_route
@@ -33,31 +30,9 @@ from kuma.resolve.routes import (
     resolve_backends,
     route_http,
 )
-from kuma.resolve.rules import Names, inbound_rules, named_policies, placement_of, rule_for
-from kuma.resolve.secrets import secrets_of
-from kuma.resolve.subject import Subject
+from kuma.resolve.rules import Names, placement_of, rule_for
 from kuma.resolve.target import PortTarget, ServiceTarget, Target
 from kuma.resolve.view import MeshView
-from kuma.resources.kinds.dataplane import DataplaneSpec
-from kuma.resources.resource import Resource
-
-
-@value
-class Client:
-    """A proxy as the policies of destinations see it: for each kind, those that apply to it, and of
-    its tags those that they ask for. `logged` is who it is, if one of them has to tell; `tls`: on
-    which terms it begins mutual TLS; `shown`: the tags that it sends along; `secrets`: where its
-    certificate is, if that is one of a MeshIdentity."""
-
-    policies: tuple[tuple[str, tuple[str, ...]], ...]
-    tags: Tags = ()
-    logged: LoggedAs | None = None
-    tls: TlsParameters = TlsParameters()
-    shown: Tags = ()
-    secrets: Secrets | None = None
-
-    def names(self, kind: str) -> tuple[str, ...]:
-        return dict(self.policies).get(kind, ())
 
 
 @value
@@ -126,71 +101,6 @@ def sending_side(
         tuple(made[place] for place in sorted(made)),
         tuple(sorted((each.destination for each in found), key=lambda each: each.name)),
         tuple(diagnostics),
-    )
-
-
-@derived
-def client_of(view: MeshView, subject: Subject) -> Client:
-    kinds = [each.name for each in view.placements if each.kind.policy and each.kind.policy.has_to]
-    found = [(kind, matched_policies(view, kind, subject).names) for kind in kinds]
-    return Client(
-        policies=tuple((kind, policies) for kind, policies in found if policies),
-        tls=_tls_parameters(view, subject),
-    )
-
-
-def _tls_parameters(view: MeshView, subject: Subject) -> TlsParameters:
-    """Versions and ciphers are for proxies as a whole, so any of its inbounds says the same.
-
-    # Differs from Kuma: a gateway, which has no inbounds, has them as well.
-    """
-    found = TlsParameters()
-    for placement in view.placements:
-        if placement.tls is not None:
-            policies = matched_policies(view, placement.name, subject).names
-            if policies:
-                found = placement.tls(inbound_rules(view, placement.name, policies)).parameters
-    return found
-
-
-def with_asked_tags(view: MeshView, client: Client, dataplane: Resource[DataplaneSpec]) -> Client:
-    """Labels stand in for tags that are not there. Of several values of a tag the least is taken."""
-    if _tells_proxy(view, client):
-        client = replace(client, logged=logged_as(view, dataplane.name))
-    if shown := client_tags(view, dataplane.spec):
-        client = replace(client, shown=shown)
-    if secrets := secrets_of(view, dataplane.labels):
-        client = replace(client, secrets=secrets)
-    keys = _asked_tags(view, client)
-    if not keys:
-        return client
-    found: dict[str, str] = {}
-    for key in keys:
-        values = [tags[key] for tags in dataplane.spec.tag_sets() if key in tags]
-        if values or key in dataplane.labels:
-            found[key] = min(values) if values else dataplane.labels[key]
-    return replace(client, tags=as_tags(found))
-
-
-@derived
-def _tells_proxy(view: MeshView, client: Client) -> bool:
-    return any(
-        getattr(policy.spec, "to", None)
-        for kind, policies in client.policies
-        if placement_of(view, kind).tells_proxy
-        for policy in named_policies(view, kind, policies)
-    )
-
-
-@derived
-def _asked_tags(view: MeshView, client: Client) -> frozenset[str]:
-    return frozenset(
-        tag
-        for kind, policies in client.policies
-        if (asked := placement_of(view, kind).asked_tags) is not None
-        for policy in named_policies(view, kind, policies)
-        for item in getattr(policy.spec, "to", None) or ()
-        for tag in asked(item.default)
     )
 
 

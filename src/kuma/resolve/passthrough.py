@@ -7,11 +7,11 @@ from kuma.kit.derived import derived, shared
 from kuma.kit.slots import EMPTY, Slots
 from kuma.plan.proxy import DirectAccess, InboundPassthrough, OutboundPassthrough
 from kuma.plan.tls import MutualTls, Secrets, TlsMode
+from kuma.resolve.client import Client
 from kuma.resolve.collectors import with_collectors
 from kuma.resolve.endpoints import enabled_backend
 from kuma.resolve.inbounds import receiving
 from kuma.resolve.match import matched_policies
-from kuma.resolve.outbounds import Client
 from kuma.resolve.redirection import BIND_OUTBOUNDS, STRICT_INBOUND_PORTS, Redirection
 from kuma.resolve.rules import placement_of, proxy_rule, rule_for
 from kuma.resolve.secrets import mesh_secrets, trusted_prefixes

@@ -11,6 +11,7 @@ from kuma.plan.proxy import (
     OutboundPassthrough,
     ProxyPlan,
 )
+from kuma.resolve.client import Client, client_of, with_asked_tags
 from kuma.resolve.collectors import unresolved_backends, with_collectors
 from kuma.resolve.declared import outbounds_of
 from kuma.resolve.match import matched_policies
@@ -23,13 +24,7 @@ from kuma.resolve.naming import (
     named_side,
 )
 from kuma.resolve.otel_pipe import names_collectors, parts_of, resolve_piped, wishes_of
-from kuma.resolve.outbounds import (
-    Client,
-    DeclaredOutbound,
-    SendingSide,
-    client_of,
-    with_asked_tags,
-)
+from kuma.resolve.outbounds import DeclaredOutbound, SendingSide
 from kuma.resolve.passthrough import passed_out, passthrough
 from kuma.resolve.placement import Rule
 from kuma.resolve.proxy_identity import identity, identity_diagnostics

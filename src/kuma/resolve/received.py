@@ -15,6 +15,7 @@ from kuma.plan.proxy import (
     InboundPassthrough,
 )
 from kuma.plan.tags import as_tags
+from kuma.resolve.client import client_of, with_asked_tags
 from kuma.resolve.declared import outbounds_of
 from kuma.resolve.inbounds import Receiving, receiving
 from kuma.resolve.logged import logged_as
@@ -23,10 +24,6 @@ from kuma.resolve.naming import (
     named_direct,
     named_inbounds,
     named_passthroughs,
-)
-from kuma.resolve.outbounds import (
-    client_of,
-    with_asked_tags,
 )
 from kuma.resolve.passthrough import direct_access, passed_in
 from kuma.resolve.redirection import (

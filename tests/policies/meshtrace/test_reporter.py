@@ -5,9 +5,9 @@ from typing import Any
 from kuma.policies.catalogue import REGISTRY
 from kuma.policies.meshtrace.model import Trace
 from kuma.policies.placements import PLACEMENTS
+from kuma.resolve.plain_view import PlainMeshView
 from kuma.resolve.proxy import sender_of
 from kuma.resolve.reporter import reporter_of
-from kuma.resolve.view import PlainMeshView
 from kuma.resources.codec import parse_document
 
 MESH = {"type": "Mesh", "name": "default"}
