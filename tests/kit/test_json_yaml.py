@@ -1,10 +1,18 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kuma.kit.json_yaml import BadYaml, Document, dump_yaml, load_documents, load_yaml
+
+_LETTERS = "abcdefghi"
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
+    for before, name in pairwise(_LETTERS)
+)
+"""Some 400 characters that stand for a thousand million values."""
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")))
 VALUES = st.recursive(
@@ -48,6 +56,9 @@ def test_documents_know_their_lines_and_empty_ones_do_not_count() -> None:
         ("a: !!python/object:x {}", "line 1, column 4: could not determine a constructor"),
         ("a: *b", "line 1, column 4: found undefined alias"),
         ("[" * 10_000, ""),
+        (BOMB, "line 1, column 1: aliases repeat more than 100000 values"),
+        ("b: 1\na: &a {b: [*a]}", "line 2, column 4: an alias stands for what it is part of"),
+        ("b: 1\na: &a {<<: *a}", "line 2, column 4: an alias stands for what it is part of"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(text: str, message: str) -> None:
@@ -63,6 +74,11 @@ def test_one_document_is_one() -> None:
 
 def test_a_merge_is_no_second_key() -> None:
     assert load_yaml("a: &x {b: 1}\nc:\n  <<: *x\n  b: 2") == {"a": {"b": 1}, "c": {"b": 2}}
+
+
+def test_aliases_may_repeat_what_they_like_within_reason() -> None:
+    text = "a: &a [1, 2]\nb: [" + ", ".join(["*a"] * 1000) + "]"
+    assert load_yaml(text) == {"a": [1, 2], "b": [[1, 2]] * 1000}
 
 
 def test_text_that_could_be_something_else_is_quoted() -> None:

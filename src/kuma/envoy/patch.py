@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import jsonpatch
-import yaml
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
@@ -19,6 +18,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 from kuma.envoy.known_types import find_type, load_types
 from kuma.envoy.message import pack
 from kuma.kit.durations import parse_duration
+from kuma.kit.json_yaml import BadYaml, load_yaml
 
 M = TypeVar("M", bound=Message)
 Operation = Mapping[str, Any]
@@ -30,6 +30,8 @@ _WRAPPERS = frozenset(
 _DURATION, _ANY = "google.protobuf.Duration", "google.protobuf.Any"
 _VALUES = _WRAPPERS | {_DURATION, _ANY}
 _TYPE = "@type"
+_MOST_COPIED = 100_000
+"""Values; each copy may double what there is."""
 _NUMBER = re.compile(r"-?\d+|-")
 _SECONDS = re.compile(r"-?\d+(\.\d+)?s")
 
@@ -41,9 +43,9 @@ class PatchError(Exception):
 def parse_yaml(text: str, kind: type[M]) -> M:
     """Raises PatchError."""
     try:
-        return _parse(yaml.safe_load(text), kind)
-    except yaml.YAMLError as error:
-        raise PatchError(" ".join(str(error).split())) from error
+        return _parse(load_yaml(text), kind)
+    except BadYaml as error:
+        raise PatchError(str(error)) from error
 
 
 def merge_message(into: Message, patch: Message) -> None:
@@ -97,8 +99,13 @@ def unpack(packed: AnyMessage) -> Message:
 
 def patched(message: M, operations: Iterable[Operation]) -> M:
     """A copy, changed by a JSON patch. Raises PatchError."""
-    plain = MessageToDict(message)
+    plain, copied = MessageToDict(message), 0
     for operation in operations:
+        if operation["op"] == "copy":
+            copied += _size_at(plain, operation["from"])
+            if copied > _MOST_COPIED:
+                msg = f"more than {_MOST_COPIED} values are copied"
+                raise PatchError(msg)
         plain = _apply(plain, operation)
     return _parse(plain, type(message))
 
@@ -153,10 +160,24 @@ def _apply(plain: Any, operation: Operation) -> Any:
         made = {**operation, "path": path}
         if "from" in operation:
             made["from"] = _prepared(plain, operation["from"], makes=False)
-        return jsonpatch.apply_patch(plain, [made])
+        return jsonpatch.apply_patch(plain, [made], in_place=True)
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, ValueError) as error:
         msg = f'{operation["op"]} "{operation["path"]}": {error}'
         raise PatchError(msg) from error
+
+
+def _size_at(plain: Any, path: str) -> int:
+    """In values; of what is not there 0."""
+    try:
+        return _size(JsonPointer(path).resolve(plain))
+    except (JsonPointerException, TypeError, ValueError):
+        return 0
+
+
+def _size(plain: Any) -> int:
+    if isinstance(plain, dict):
+        return 1 + sum(map(_size, plain.values()))
+    return 1 + sum(map(_size, plain)) if isinstance(plain, list) else 1
 
 
 def _is_there(plain: Any, path: str) -> bool:

@@ -1,7 +1,7 @@
 """YAML (of which JSON is a part) as plain JSON values, with the place of what cannot be read.
 
 Dates stay text, as JSON has none. An object with the same key twice is refused: which of them was
-meant nobody knows.
+meant nobody knows. So are aliases that would make a short text a huge value, or one without an end.
 """
 
 import re
@@ -42,7 +42,7 @@ def load_documents(text: str) -> list[Document]:
 
     loader = _json_loader()(text)
     try:
-        return list(_documents(loader))
+        return list(_documents(loader, may_alias="*" in text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "is not YAML"
@@ -57,12 +57,48 @@ def load_documents(text: str) -> list[Document]:
         loader.dispose()
 
 
-def _documents(loader: Any) -> Iterator[Document]:
+def _documents(loader: Any, *, may_alias: bool) -> Iterator[Document]:
     while loader.check_node():
         node = loader.get_node()
+        if may_alias:
+            _check_aliases(node)
         content = loader.construct_document(node)
         if content is not None:
             yield Document(content, node.start_mark.line + 1)
+
+
+_MOST_REPEATED = 100_000
+"""Values that aliases may repeat: as many are more than a document that may be sent."""
+
+
+def _check_aliases(root: Any) -> None:
+    """Raises BadYaml; RecursionError if it is nested too deeply."""
+    sizes: dict[int, int] = {}
+    within: set[int] = set()
+
+    def size_of(node: Any) -> int:
+        """In values, each counted as often as it is meant."""
+        key = id(node)
+        if key in within:
+            raise _at(node, "an alias stands for what it is part of")
+        if key not in sizes:
+            within.add(key)
+            sizes[key] = 1 + sum(map(size_of, _children(node)))
+            within.remove(key)
+        return sizes[key]
+
+    if size_of(root) - len(sizes) > _MOST_REPEATED:
+        raise _at(root, f"aliases repeat more than {_MOST_REPEATED} values")
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node.value, str):
+        return []
+    return [part for each in node.value for part in (each if isinstance(each, tuple) else (each,))]
+
+
+def _at(node: Any, problem: str) -> BadYaml:
+    return BadYaml(problem, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 @cache

@@ -160,3 +160,12 @@ def test_json_patch_makes_what_is_missing_and_counts_from_the_end() -> None:
 def test_a_json_patch_to_nowhere_is_an_error() -> None:
     with pytest.raises(PatchError, match="move"):
         patched(Listener(name="a"), [{"op": "move", "path": "/statPrefix", "from": "/gone"}])
+
+
+def test_copies_cannot_double_a_message_without_end() -> None:
+    copies = [
+        {"op": "copy", "from": "/metadata", "path": f"/metadata/filterMetadata/x{number}"}
+        for number in range(40)
+    ]
+    with pytest.raises(PatchError, match="more than 100000 values are copied"):
+        patched(parse_yaml("name: a\nmetadata: {filterMetadata: {a: {b: c}}}", Listener), copies)

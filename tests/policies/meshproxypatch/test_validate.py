@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kuma.policies.meshproxypatch import KIND
+from tests.kit.test_json_yaml import BOMB
 from tests.policies.verdict import verdict
 
 ROOT = "spec.default.appendModifications"
@@ -184,7 +185,15 @@ def test_refuses(modification: dict[str, Any], expected: list[tuple[str, str]]) 
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("no: [yaml", "while parsing"),
+        ("no: [yaml", "line 2, column 1: did not find expected"),
+        ("[" * 5000, "exceeded maximum nesting depth"),
+        ("name: a\nmetadata: {filterMetadata: {x: " + "{a: " * 700 + "1" + "}" * 702, "deep"),
+        (
+            "name: a\nmetadata: &m {filterMetadata: {x: *m}}",
+            "an alias stands for what it is part of",
+        ),
+        (BOMB, "aliases repeat more than 100000 values"),
+        ("name: a\n---\nname: b", "there must be one document only"),
         ("a text", "must be a map of fields"),
         ("connectTimout: 5s", 'no field named "connectTimout"'),
         ("connectTimeout: 5s", "name: must have at least 1 len"),
