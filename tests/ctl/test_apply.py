@@ -210,10 +210,39 @@ def test_what_cannot_be_read_is_told(
 
 
 def test_a_dry_run_prints_and_needs_no_control_plane(shell: Shell) -> None:
-    text = 'type: Mesh\nname: "{{ n }}"\n---\ntype: Unheard\nname: x\n'
+    text = 'type: Mesh\nname: "{{ n }}"\n---\ntype: Mesh\nname: m-2\n'
     assert shell.out("apply", "--dry-run", "-f", "-", "-v", "n=m-1", stdin=text) == (
-        "name: m-1\ntype: Mesh\n---\nname: x\ntype: Unheard\n"
+        "name: m-1\ntype: Mesh\n---\nname: m-2\ntype: Mesh\n"
     )
+
+
+def test_a_dry_run_knows_the_kinds(shell: Shell) -> None:
+    outcome = shell.run("apply", "--dry-run", "-f", "-", stdin="type: Meshh\nname: x\n")
+    assert outcome.problem == (
+        'standard input, line 1: type: unknown resource type "Meshh", did you mean "Mesh"?; '
+        "nothing was applied"
+    )
+
+
+def test_of_several_documents_none_is_applied_unless_all_are_right(
+    api: RunningApi, shell: Shell
+) -> None:
+    problem = shell.run("apply", "-f", "-", stdin=f"type: Mesh\nname: m-1\n---\n{INVALID}").problem
+    assert (
+        'standard input, line 4: networking.inbound[0].tags["kuma.io/service"]: tag has to exist'
+        in problem
+    )
+    assert "nothing was applied" in problem
+    assert api.names(MESH.name) == {"default"}
+
+
+def test_newer_kinds_are_of_the_default_mesh_unless_they_say_another(
+    api: RunningApi, shell: Shell
+) -> None:
+    text = DEPRECATED.replace("mesh: default\n", "")
+    said = shell.run("apply", "-f", "-", stdin=text).out
+    assert said == 'resource type="MeshTimeout" mesh="default" name="mt-1" Created\n'
+    assert "mt-1" in api.names("MeshTimeout")
 
 
 def test_a_dry_run_checks_what_it_knows(shell: Shell) -> None:

@@ -9,8 +9,7 @@ from kuma.kit.json_yaml import BadYaml, Document, dump_yaml, load_documents, loa
 
 _LETTERS = "abcdefghi"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
-    for before, name in pairwise(_LETTERS)
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(_LETTERS)
 )
 """Some 400 characters that stand for a thousand million values."""
 

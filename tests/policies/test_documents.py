@@ -1,5 +1,7 @@
 """What documents of policies may hold, whatever the kind: nulls, targets by role."""
 
+from typing import Any
+
 import pytest
 
 from kuma.policies.catalogue import REGISTRY
@@ -43,6 +45,39 @@ def test_only_policies_of_the_role_system_may_be_about_a_route() -> None:
     assert parse_document(REGISTRY, document).name == "p"
     with pytest.raises(InvalidResource, match="value 'MeshHTTPRoute' is not supported"):
         parse_document(REGISTRY, {**document, "labels": {"kuma.io/policy-role": "workload-owner"}})
+
+
+@pytest.mark.parametrize(
+    ("status", "ports"), [(201.0, 8080.0), (2.01e2, 8080)], ids=["with a point", "with an exponent"]
+)
+def test_whole_numbers_may_be_written_as_others(status: float, ports: float) -> None:
+    to = {
+        "targetRef": {"kind": "Mesh"},
+        "default": {
+            "healthyPanicThreshold": 50.0,
+            "http": {"expectedStatuses": [status]},
+            "healthyThreshold": 2.0,
+        },
+    }
+    document = {"type": "MeshHealthCheck", "mesh": "default", "name": "p", "spec": {"to": [to]}}
+    spec: Any = parse_document(REGISTRY, document).spec
+    assert spec.to_json()["to"][0]["default"] == {
+        "healthyPanicThreshold": 50,
+        "http": {"expectedStatuses": [201]},
+        "healthyThreshold": 2,
+    }
+    port = {"port": ports, "targetPort": ports}
+    service = {"type": "MeshService", "mesh": "default", "name": "s", "spec": {"ports": [port]}}
+    made: Any = parse_document(REGISTRY, service).spec
+    assert (made.ports[0].port, made.ports[0].target_port) == (8080, 8080)
+
+
+@pytest.mark.parametrize("number", [1.5, 1e400, "5", True])
+def test_other_numbers_are_no_integers(number: object) -> None:
+    to = {"targetRef": {"kind": "Mesh"}, "default": {"healthyThreshold": number, "tcp": {}}}
+    document = {"type": "MeshHealthCheck", "mesh": "default", "name": "p", "spec": {"to": [to]}}
+    with pytest.raises(InvalidResource, match="must be an integer"):
+        parse_document(REGISTRY, document)
 
 
 def test_a_boolean_is_no_number() -> None:

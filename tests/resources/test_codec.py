@@ -373,6 +373,19 @@ def test_the_document_must_agree_with_the_url() -> None:
     ]
 
 
+@pytest.mark.parametrize("place", [{}, {"mesh": None}])
+def test_newer_kinds_are_of_the_default_mesh_unless_they_say_another(place: dict[str, Any]) -> None:
+    document = {"type": "MeshService", "name": "a", "spec": {}, **place}
+    kind = REGISTRY.kind("MeshService")
+
+    assert parse_document(REGISTRY, document).mesh == "default"
+    with pytest.raises(InvalidResource, match="mesh from the URL"):
+        read_document(REGISTRY, document, kind=kind, mesh="other", name="a")
+    older = {"type": "Secret", "name": "a", "data": "YQ==", **place}
+    assert parsing(older) == [("mesh", "cannot be empty")]
+    assert parsing({**document, "mesh": ""}) == [("mesh", "cannot be empty")]
+
+
 def test_violations_of_meta_spec_and_rules_come_together() -> None:
     document = {
         "type": "Widget",

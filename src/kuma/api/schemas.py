@@ -9,6 +9,7 @@ from pydantic_core import core_schema
 from kuma.api.operations import ref
 from kuma.resources.descriptions import field_descriptions
 from kuma.resources.kind import Kind
+from kuma.resources.names import DEFAULT_MESH
 from kuma.resources.spec import SpecModel
 
 _TEXT = {"type": "string"}
@@ -249,15 +250,16 @@ def _document(
     kind: Kind[Any], by_model: Mapping[Any, Any], schemas: Mapping[str, Any]
 ) -> dict[str, Any]:
     envelope = _envelope(kind)
-    required = [name for name in ("type", "mesh", "name") if name in envelope]
+    required = ("type", "name")
     spec = by_model[kind.spec, "validation"]
     if not kind.spec_at_root:
         parts = {"spec": spec} | _status(kind, by_model)
         return _object({**envelope, **parts}, required=(*required, "spec"))
     fields = schemas[spec["$ref"].rpartition("/")[2]]
+    place = ("mesh",) if kind.is_mesh_scoped else ()
     return _object(
         {**envelope, **fields.get("properties", {})},
-        required=(*required, *fields.get("required", ())),
+        required=(*required, *place, *fields.get("required", ())),
     )
 
 
@@ -274,10 +276,14 @@ _SNIS = {
 """The server name by which each port of a destination is called."""
 
 
+def _mesh(kind: Kind[Any]) -> dict[str, Any]:
+    return dict(_TEXT) if kind.spec_at_root else {**_TEXT, "default": DEFAULT_MESH}
+
+
 def _envelope(kind: Kind[Any]) -> dict[str, Any]:
     return {
         "type": {"type": "string", "const": kind.name},
-        **({"mesh": _TEXT} if kind.is_mesh_scoped else {}),
+        **({"mesh": _mesh(kind)} if kind.is_mesh_scoped else {}),
         "name": _TEXT,
         "labels": {"type": "object", "additionalProperties": _TEXT},
         "creationTime": _TIME,

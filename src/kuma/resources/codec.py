@@ -17,7 +17,7 @@ from kuma.resources.kind import Kind
 from kuma.resources.kri import Kri, build_sni, kri_of
 from kuma.resources.label_syntax import check_labels
 from kuma.resources.meta import ResourceMeta
-from kuma.resources.names import check_mesh, check_name
+from kuma.resources.names import DEFAULT_MESH, check_mesh, check_name
 from kuma.resources.proto_json import format_timestamp
 from kuma.resources.registry import Registry, UnknownKind
 from kuma.resources.resource import AnyResource, Resource
@@ -104,6 +104,8 @@ def read_document(
     """Read a document that was parsed from JSON or YAML, for the writer: its admission asks the
     kind's own rules, which take long for a large document and so are asked once.
 
+    Without a `mesh` it is of the mesh "default", but for the older kinds, which have to say theirs.
+
     `kind`, `mesh` and `name` are what the URL says, where there is one, and the document must agree.
     Raises InvalidResource with every violation, if the form is wrong those of the rules included.
     """
@@ -174,6 +176,8 @@ def _read_mesh(
         if given:
             found.append(Violation("mesh", f"must not be set, {kind.name} belongs to no mesh"))
         return ""
+    if raw.get("mesh") is None and not kind.spec_at_root:
+        given = DEFAULT_MESH
     if expected not in {None, given}:
         found.append(Violation("mesh", "mesh from the URL has to be the same as in body"))
     found += check_mesh(given)

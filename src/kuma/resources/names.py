@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from kuma.resources.violation import Violation
 
+DEFAULT_MESH = "default"
+
 _MAX = 253
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_HINT = (

@@ -16,6 +16,7 @@ def read_strictly(
     model: type[BaseModel], raw: Any, *, root: str
 ) -> tuple[Any, tuple[Violation, ...]]:
     """What pydantic takes and Kuma's schemas do not: null, and booleans and numbers for each other.
+    And the other way round: 5.0 is an integer.
 
     Null stands for the default of a simple field that has one, so it is left out of what is given back.
     """
@@ -44,10 +45,19 @@ def _read_strictly(
                 found.append(Violation(join_path(path, field), "must be true or false"))
             elif strict.is_int and isinstance(value, bool):
                 found.append(Violation(join_path(path, field), "must be an integer"))
+            elif strict.is_int:
+                kept[field] = _whole(value)
             elif isinstance(value, list | Mapping):
                 inner = join_path(path, field)
                 kept[field] = _read_strictly(strict.models, value, inner, found)
     return kept
+
+
+def _whole(raw: Any) -> Any:
+    """Numbers such as 5.0, which JSON does not tell from 5, as integers; also those of a list."""
+    if isinstance(raw, list):
+        return [_whole(each) for each in raw]
+    return int(raw) if isinstance(raw, float) and raw.is_integer() else raw
 
 
 class _StrictField(NamedTuple):

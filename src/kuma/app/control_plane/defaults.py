@@ -42,6 +42,7 @@ from kuma.resources.kinds.mesh.ca_backends import parse_expiration
 from kuma.resources.kinds.service_status import MatchLabels
 from kuma.resources.kinds.zone import ZONE, ZoneSpec
 from kuma.resources.meta import ResourceKey, ResourceMeta
+from kuma.resources.names import DEFAULT_MESH
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Create, Store
@@ -49,7 +50,6 @@ from kuma.resources.writer import Writer
 
 log = structlog.get_logger("defaults")
 
-DEFAULT_MESH = "default"
 CLUSTER_ID = ResourceKey(CONFIG.name, "", "kuma-cluster-id")
 _LOCAL = MatchLabels(match_labels=((well_known.ORIGIN, ORIGIN_ZONE),))
 LOCAL_GENERATORS = {

@@ -17,6 +17,7 @@ from typing import Any
 from kuma.app.ctl.errors import CtlError
 from kuma.kit.json_yaml import BadYaml, load_documents
 from kuma.kit.template import BadTemplate, render
+from kuma.resources.names import DEFAULT_MESH
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _NOTHING = "nothing was applied"
@@ -47,7 +48,11 @@ class GivenResource:
 
     @property
     def mesh(self) -> str:
-        return str(self.document.get("mesh") or "")
+        """As the control plane takes it: older kinds, without a `spec`, have to say it."""
+        given = self.document.get("mesh")
+        if given is None and "spec" in self.document:
+            return DEFAULT_MESH
+        return str(given or "")
 
     def __str__(self) -> str:
         return f'resource type="{self.type}" mesh="{self.mesh}" name="{self.name}"'

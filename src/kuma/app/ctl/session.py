@@ -21,12 +21,12 @@ from kuma.app.ctl.configuration import (
 from kuma.app.ctl.errors import CtlError
 from kuma.kit.clock import Clock, SystemClock
 from kuma.kit.go_cli import persistent_value
+from kuma.resources.names import DEFAULT_MESH
 
 if TYPE_CHECKING:
     from kuma.app.ctl.client import ControlPlaneClient
 
 _API_TIMEOUT = timedelta(minutes=1)
-_DEFAULT_MESH = "default"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Session:
         # Differs from Kuma: it never looks at the context's default.
         asked = persistent_value(self._context, "context") or self.configuration.current
         context = self.configuration.find_context(asked)
-        return given or (context.mesh if context else "") or _DEFAULT_MESH
+        return given or (context.mesh if context else "") or DEFAULT_MESH
 
     def client(self) -> "ControlPlaneClient":
         """Closed when the command ends."""

@@ -57,6 +57,8 @@ def apply(context: click.Context, *, file: str, var: Sequence[str], dry_run: boo
 def _apply(session: Session, resources: Sequence[GivenResource]) -> None:
     client = session.client()
     paths = _paths(fetch_kinds(client), resources)
+    if len(resources) > 1:
+        _check(resources, all_known=False)
     for resource, path in zip(resources, paths, strict=True):
         try:
             is_new, warnings = client.put(path, resource.document)
@@ -82,16 +84,16 @@ def _paths(kinds: Kinds, resources: Sequence[GivenResource]) -> list[str]:
     return paths
 
 
-def _print(resources: Sequence[GivenResource]) -> None:
-    """Checked as far as can be without a control plane: kinds of others are only printed."""
-    from kuma.kit.json_yaml import dump_yaml
+def _check(resources: Sequence[GivenResource], *, all_known: bool) -> None:
+    """As far as can be without a control plane. Raises CtlError. `all_known` False: what this program does
+    not know, the control plane may."""
     from kuma.policies.catalogue import REGISTRY
     from kuma.resources.codec import parse_document
     from kuma.resources.errors import InvalidResource
 
     faults = []
     for resource in resources:
-        if resource.type not in REGISTRY:
+        if not all_known and resource.type not in REGISTRY:
             continue
         try:
             parse_document(REGISTRY, resource.document)
@@ -100,4 +102,10 @@ def _print(resources: Sequence[GivenResource]) -> None:
                 f"{resource.place}: {each.field}: {each.message}" for each in error.violations
             ]
     check_faults(faults)
+
+
+def _print(resources: Sequence[GivenResource]) -> None:
+    from kuma.kit.json_yaml import dump_yaml
+
+    _check(resources, all_known=True)
     click.echo("---\n".join(dump_yaml(each.document) for each in resources), nl=False)
