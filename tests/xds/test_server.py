@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -273,6 +274,28 @@ async def test_requests_that_waited_are_answered_in_order(site: Site) -> None:
         await call.write(DeltaDiscoveryRequest(type_url=ENDPOINT, resource_names_subscribe=["a"]))
         site.hub.decides.set()
         assert [(await call.read()).type_url for _ in range(2)] == [CLUSTER, ENDPOINT]
+
+
+async def test_what_a_proxy_knows_costs_as_little_as_its_bytes_until_it_is_answered(
+    site: Site,
+) -> None:
+    """After a restart a thousand proxies come back at once, each with what it knows."""
+    known = {f"cluster-{number}": f"{number:016x}" for number in range(3_000)}
+    request = first()
+    request.initial_resource_versions.update(known)
+    size = request.ByteSize()
+    async with site.channel() as channel:
+        call = site.stub(channel).DeltaAggregatedResources(metadata=AUTHORIZED)
+        tracemalloc.start()
+        await call.write(request)
+        await connected(site)
+        await asyncio.sleep(0)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size > 100_000
+        assert held < 5 * size
+        site.hub.publish(a_snapshot(a_resource(CLUSTER, "cluster-1", f"{1:016x}")))
+        assert len((await call.read()).removed_resources) == len(known) - 1
 
 
 async def test_a_route_waits_for_a_cluster_that_never_warms_only_so_long(

@@ -3,8 +3,10 @@
     Call (gRPC) --messages--> Session --requests--> AdsStream
     ProxyHub --snapshots--> Session.sink --(pump)--> AdsStream --answers--> Call
 
-The first request says who calls; the hub authenticates it while further requests wait. From then on
-the stream machine decides what is sent, the pump decides when.
+The first request says who calls; the hub authenticates it while further requests wait. They wait, as
+the bytes that they came as, until there is a snapshot to answer with: what a proxy that comes back knows
+is a tenfold as objects, and after a restart all come back at once. From then on the stream machine
+decides what is sent, the pump decides when.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Disc
 from google.protobuf.message import DecodeError
 
 from kuma.envoy.snapshot import Snapshot
-from kuma.pipeline.delivery import Connection, ProxyHub, ProxyRefused
+from kuma.pipeline.delivery import Connection, ProxyHub, ProxyNode, ProxyRefused
 from kuma.xds import wire
 from kuma.xds.changes import Changes
 from kuma.xds.delta import DeltaStream
@@ -81,7 +83,7 @@ class Session:
         self._service = service
         self._call = call
         self._variant = variant
-        self._early: list[Any] = []
+        self._early: list[bytes] = []
         self._joining: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._stream: AdsStream[Any] | None = None
@@ -95,17 +97,12 @@ class Session:
     # What the call tells
 
     def message(self, content: bytes) -> None:
-        try:
-            request = self._variant.request.FromString(content)
-        except DecodeError:
-            self.finish(Status.INVALID_ARGUMENT, "the request is not a discovery request")
-            return
         if self._stream is not None:
-            self._receive(self._stream, request)
+            self._receive(self._stream, content)
         elif len(self._early) < EARLY:
-            self._early.append(request)
-            if self._joining is None:
-                self._joining = asyncio.get_running_loop().create_task(self._join(request))
+            self._early.append(content)
+            if self._joining is None and (node := self._read_node(content)) is not None:
+                self._joining = asyncio.get_running_loop().create_task(self._join(node))
         else:
             self.finish(Status.RESOURCE_EXHAUSTED, "too many requests before the first answer")
 
@@ -122,7 +119,7 @@ class Session:
             self._first = snapshot
         else:
             self._stream.offer(snapshot)
-            self._service.pump.add(self)
+        self._service.pump.add(self)
 
     def refuse(self, refusal: ProxyRefused) -> None:
         self.finish(_STATUSES.get(refusal.status, Status.UNAVAILABLE), str(refusal))
@@ -132,15 +129,34 @@ class Session:
     def push(self) -> None:
         if self._stream is not None:
             self._run(self._stream.advance)
+        elif self._connection is not None and self._first is not None:
+            self._begin(self._connection, self._first)
 
     def finish(self, status: Status, message: str = "") -> None:
         self._call.finish(status, message)
         self._leave()
 
-    async def _join(self, request: Any) -> None:
+    def _read(self, content: bytes) -> Any:
+        """None, and the call is over, if it is no request."""
+        try:
+            return self._variant.request.FromString(content)
+        except DecodeError:
+            self.finish(Status.INVALID_ARGUMENT, "the request is not a discovery request")
+            return None
+
+    def _read_node(self, content: bytes) -> ProxyNode | None:
+        """None, and the call is over, if it tells none."""
+        request = self._read(content)
+        try:
+            return None if request is None else parse_node(request.node)
+        except ProxyRefused as refusal:
+            self.refuse(refusal)
+            return None
+
+    async def _join(self, node: ProxyNode) -> None:
         try:
             connection = await self._service.hub.connect(
-                parse_node(request.node),
+                node,
                 credential=self._call.metadata.get("authorization"),
                 sink=self.sink,
                 refuse=self.refuse,
@@ -154,21 +170,23 @@ class Session:
         if self._is_over:
             connection.closed()
             return
-        self._begin(connection)
-
-    def _begin(self, connection: Connection) -> None:
-        service = self._service
         self._connection = connection
+        self._service.pump.add(self)
+
+    def _begin(self, connection: Connection, first: Snapshot) -> None:
+        service = self._service
         tail = wire.control_plane_field(service.control_plane, delta=self._variant.delta)
         stream = self._variant.stream(connection, service.changes, tail=tail)
-        if self._first is not None:
-            stream.offer(self._first)
+        stream.offer(first)
         self._stream, self._first = stream, None
         early, self._early = self._early, []
-        for request in early:
-            self._receive(stream, request)
+        for content in early:
+            if not self._is_over:
+                self._receive(stream, content)
 
-    def _receive(self, stream: AdsStream[Any], request: Any) -> None:
+    def _receive(self, stream: AdsStream[Any], content: bytes) -> None:
+        if (request := self._read(content)) is None:
+            return
         if request.HasField("error_detail"):
             self._service.traffic.rejections += 1
         elif request.response_nonce:
@@ -215,5 +233,6 @@ class Session:
         if self._patience is not None:
             self._patience.cancel()
         self._stream, self._early = None, []
-        if self._connection is not None:
-            self._connection.closed()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.closed()
