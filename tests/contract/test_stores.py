@@ -190,6 +190,18 @@ async def test_the_same_name_in_another_mesh_or_kind_is_another_resource(store: 
     assert [p.key for p in await store.list("Plant")] == [plant_key(), plant_key(mesh="kew")]
 
 
+async def test_a_delete_of_an_older_version_conflicts(store: Store) -> None:
+    [first] = await store.commit([Create(a_garden())])
+    [second] = await store.commit([Update(first)])
+
+    with pytest.raises(Conflict):
+        await store.commit([Delete(first.key, first.meta.version)])
+    assert await store.find(first.key) == second
+
+    await store.commit([Delete(first.key, second.meta.version)])
+    assert await store.find(first.key) is None
+
+
 async def test_an_update_of_an_older_version_conflicts(store: Store) -> None:
     [first] = await store.commit([Create(a_plant())])
     [second] = await store.commit([Update(first)])

@@ -31,9 +31,11 @@ class Update:
 
 @value
 class Delete:
-    """Fails with NotFound. Deletes what the resource owns, and what that owns, as well."""
+    """Fails with NotFound, or with Conflict unless `version` is the stored one, if it is given. Deletes
+    what the resource owns, and what that owns, as well."""
 
     key: ResourceKey
+    version: int | None = None
 
 
 Write = Create | Update | Delete

@@ -69,9 +69,10 @@ class Writer:
         self._checks = checks or {}
         self._unsafe_delete = unsafe_delete
 
-    async def put(self, resource: AnyResource, *, size: int = 0) -> Put:
+    async def put(self, resource: AnyResource, *, size: int = 0, afresh: bool = False) -> Put:
         """Create or replace; `resource.meta.version` and `status` do not matter. `size` is that of the
-        document in bytes: a large one is admitted aside, so that nobody waits for it.
+        document in bytes: a large one is admitted aside, so that nobody waits for it. `afresh`: also
+        what is there already gets a new version, so that `delete` of what was seen before fails.
 
         Raises InvalidResource, MeshNotFound, and Conflict if others keep changing it meanwhile.
         """
@@ -79,7 +80,7 @@ class Writer:
         attempts_left = _ATTEMPTS
         while True:
             try:
-                return await self._put_over(existing, resource, size)
+                return await self._put_over(existing, resource, size, afresh)
             except (Conflict, AlreadyExists, NotFound) as error:
                 attempts_left -= 1
                 if not attempts_left:
@@ -98,15 +99,18 @@ class Writer:
         [stored] = await self._store.commit([Update(admitted)])
         return stored
 
-    async def delete(self, key: ResourceKey) -> None:
-        """With all that it owns. Raises NotFound, and Refused while something depends on it."""
+    async def delete(self, key: ResourceKey, *, seen: AnyResource | None = None) -> None:
+        """With all that it owns. Raises NotFound, Refused while something depends on it, and Conflict
+        if it was written since it was `seen`."""
         existing = await self._read(key)
+        if seen is not None and seen.meta != existing.meta:
+            raise Conflict(key)
         if not self._unsafe_delete:
             check_delete(existing, self._replica)
-        await self._store.commit([Delete(key)])
+        await self._store.commit([Delete(key, existing.meta.version if seen else None)])
 
     async def _put_over(
-        self, existing: AnyResource | None, resource: AnyResource, size: int
+        self, existing: AnyResource | None, resource: AnyResource, size: int, afresh: bool
     ) -> Put:
         """Raises Conflict or AlreadyExists if the database holds something else than `existing`."""
         if existing is None:
@@ -115,7 +119,7 @@ class Writer:
         admitted = await self._admit(versioned, existing, size)
         warnings = admitted.kind.deprecations(admitted)
         secrets = await self._missing_secrets(admitted)
-        same = await aside.work(size, lambda: existing.same_content(admitted))
+        same = not afresh and await aside.work(size, lambda: existing.same_content(admitted))
         if same and not secrets:
             await self._confirm(existing)
             return Put(existing, created=False, warnings=warnings)

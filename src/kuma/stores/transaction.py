@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from kuma.resources.errors import AlreadyExists, Conflict, NotFound
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
-from kuma.resources.store import Change, Create, Update, Write
+from kuma.resources.store import Change, Create, Delete, Update, Write
 
 
 class Held(NamedTuple):
@@ -78,7 +78,7 @@ class Transaction:
             elif isinstance(write, Update):
                 self._update(layer, write, done)
             else:
-                _delete(layer, write.key, done)
+                _delete(layer, write, done)
         self._layer.absorb(layer)
         return done
 
@@ -119,11 +119,14 @@ class Transaction:
         done.changes.append(Change(stored.key, stored))
 
 
-def _delete(layer: "_Layer", key: ResourceKey, done: Commit) -> None:
+def _delete(layer: "_Layer", write: Delete, done: Commit) -> None:
     """What is owned goes first, so that no reader sees it without its owner."""
-    if layer.find(key) is None:
-        raise NotFound(key)
-    doomed = [key]
+    held = layer.find(write.key)
+    if held is None:
+        raise NotFound(write.key)
+    if write.version not in {None, held.version}:
+        raise Conflict(write.key)
+    doomed = [write.key]
     for owner in doomed:  # grows while it is walked
         doomed.extend(layer.owned_by(owner))
     for each in reversed(doomed):

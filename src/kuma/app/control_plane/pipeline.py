@@ -56,6 +56,7 @@ class Pipeline:
             instance=state.instance,
             delay=settings.xds_server.dataplane_deregistration_delay,
             is_connected=self._is_connected,
+            is_alone=state.database.is_connected is None,
         )
         self.validator = _validator(state)
         self.hub = Hub(
