@@ -32,6 +32,7 @@ class ControlPlane:
     reply: Callable[[Json], Reply]
     requests: list[Json] = field(default_factory=list)
     farewells: list[Json] = field(default_factory=list)
+    takes_note_after: float = 0.0
     _server: asyncio.Server | None = None
 
     @property
@@ -59,7 +60,10 @@ class ControlPlane:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.split("content-length: ")[1].split("\r\n")[0])
         request = json.loads(await reader.readexactly(length))
-        status, body = self._answer(head.split(" ")[1], request)
+        path = head.split(" ")[1]
+        status, body = self._answer(path, request)
+        if path == "/drain":
+            await asyncio.sleep(self.takes_note_after)
         # Chunked, as Go's server answers.
         chunks = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
         framing = f"HTTP/1.1 {status} X\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -27,7 +27,7 @@ class Pipe:
 
     async def write(self, entry: bytes) -> None:
         """A blocking write, as Envoy's, apart from the loop that must not hold it up."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await asyncio.to_thread(os.write, self._fd, entry + b"\n")
 
     async def send(self, sink: LineSink | int, message: object) -> None:
@@ -46,7 +46,7 @@ async def a_pipe(directory: Path) -> AsyncIterator[Pipe]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 

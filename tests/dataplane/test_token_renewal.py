@@ -94,7 +94,7 @@ async def test_the_next_stream_carries_the_new_token(tmp_path: Path) -> None:
         sidecar(plane, tmp_path) as dp,
     ):
         await dp.process.line(STARTED)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await ads.credentials.get() == old
             assert old not in (dp.work_dir / "bootstrap.yaml").read_text()
             file.write_text("not a token")

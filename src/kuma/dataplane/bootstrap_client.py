@@ -21,7 +21,6 @@ from kuma.dataplane.options import ControlPlaneOptions
 from kuma.kit.durations import format_duration
 
 _SECONDS_FOR_AN_ANSWER = 10.0
-_SECONDS_TO_LEAVE = 3.0
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _NOT_YET = (
@@ -56,13 +55,13 @@ class BootstrapClient:
             self._report(error)
         return await self._retry(request)
 
-    async def leave(self, *, mesh: str, name: str, token: str) -> None:
+    async def leave(self, *, mesh: str, name: str, token: str, seconds: float) -> None:
         """Tell the control plane that this proxy is about to end, so that it gets no requests any
-        more. Raises DataPlaneError or OSError if it does not take note."""
+        more. Raises DataPlaneError or OSError if it does not take note in time."""
         headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
         body = json.dumps({"mesh": mesh, "name": name}).encode()
         answer = await exchange(
-            self._endpoint, "POST", "/drain", headers=headers, body=body, seconds=_SECONDS_TO_LEAVE
+            self._endpoint, "POST", "/drain", headers=headers, body=body, seconds=seconds
         )
         if answer.status != 200:
             raise Refused(f"the control plane answered {answer.status}: {answer.text}")

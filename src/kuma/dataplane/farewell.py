@@ -24,8 +24,10 @@ class Farewell:
         self._name = name
         self._token = token
 
-    async def say(self) -> None:
+    async def say(self, *, seconds: float) -> None:
+        """A control plane that is busy has `seconds` to take note."""
+        mesh, name, token = self._mesh, self._name, self._token()
         try:
-            await self._client.leave(mesh=self._mesh, name=self._name, token=self._token())
+            await self._client.leave(mesh=mesh, name=name, token=token, seconds=seconds)
         except (DataPlaneError, BadAnswer, OSError) as error:
             self._log.info("the control plane was not told of the end", reason=str(error))

@@ -23,6 +23,8 @@ from kuma.kit.durations import format_duration
 
 _ASK_EVERY = 0.25
 _QUIET_FOR = 1.0
+_SECONDS_TO_LEAVE = 3.0
+"""At least, whatever the drain time is: who is not told goes on sending requests."""
 _SPANS_SECONDS = 5.5
 """Envoy sends spans every five seconds, and not at its end."""
 
@@ -74,11 +76,12 @@ class Lifecycle:
         await unless(self._signals.end_now, self._finish())
 
     async def _drain(self) -> None:
+        seconds = self._drain_time.total_seconds()
         try:
             if self._farewell is not None:
-                await self._farewell.say()
+                await self._farewell.say(seconds=max(seconds / 2, _SECONDS_TO_LEAVE))
             await self._admin.fail_health_checks()
-            async with asyncio.timeout(self._drain_time.total_seconds()):
+            async with asyncio.timeout(seconds):
                 await self._until_quiet()
         except TimeoutError:
             self._log.info("the drain time is over")

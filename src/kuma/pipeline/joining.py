@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from kuma.envoy.snapshot import Snapshot, TypeUrl
 
-PATIENCE = timedelta(seconds=3)
+PATIENCE = timedelta(seconds=10)
 """A proxy that takes longer, or that never asks for something it was to get, is taken for ready:
 rather requests that are tried again than a service without an instance."""
 
