@@ -292,11 +292,11 @@ async def test_a_server_with_another_identity_is_not_spoken_to() -> None:
 async def test_a_request_times_out() -> None:
     timeouts = TimeoutConf.model_validate({"http": {"requestTimeout": "100ms"}})
     async with a_mesh(conf(EVERYBODY), route_conf=conf(timeouts)) as mesh:
-        mesh.backend.delay = lambda path: 5 if path == "/slow" else 0
+        mesh.backend.delay = lambda path: 20 if path == "/slow" else 0
         assert await mesh.status("/fast") == 200
         started = perf_counter()
         assert await mesh.status("/slow") == 504
-        assert perf_counter() - started < 2
+        assert perf_counter() - started < 15
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ class Watched:
         self.watch = FileWatch(path, self._changed.set)
 
     async def change(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self._changed.wait()
         self._changed.clear()
 

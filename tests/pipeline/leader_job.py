@@ -45,7 +45,7 @@ class AtWork:
         return self.site.replica.find(ResourceKey(kind.name, mesh, name))
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not holds():
                 self._news.clear()
                 await self._news.wait()

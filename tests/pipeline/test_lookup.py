@@ -73,7 +73,7 @@ class Bench:
         self.lookup.changed([Change(each.key, each) for each in resources])
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not holds():
                 self._news.clear()
                 await self._news.wait()
@@ -122,7 +122,7 @@ async def test_an_address_that_moves_is_followed_and_one_that_stays_is_kept(benc
     bench.held.clear()
     bench.dns.say("a.internal", "10.0.0.3", "10.0.0.2")  # in another order, as DNS does
     asked = len(bench.dns.asked)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(bench.dns.asked) < asked + 3:
             await asyncio.sleep(0.005)
     assert bench.held == {}
@@ -134,7 +134,7 @@ async def test_a_name_that_fails_keeps_its_address(bench: Bench) -> None:
     await bench.until(lambda: bench.held["one"] is not None)
     bench.dns.fail("a.internal")
     asked = len(bench.dns.asked)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(bench.dns.asked) < asked + 3:
             await asyncio.sleep(0.005)
     bench.put(a_dataplane("two", address="a.internal"))

@@ -199,7 +199,7 @@ async def test_an_outage_is_told_and_everything_acknowledged_survives_it(
         await store.commit([Create(a_garden())])
     with pytest.raises(Unavailable):
         await store.find(garden_key())
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     assert refused == 8
 
     await asyncio.to_thread(outage.start)
@@ -253,7 +253,7 @@ async def test_a_server_that_hangs_is_noticed_and_comes_back(
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await store.commit([Create(a_plant("unknown"))])
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         await told.until(lambda t: t.events[-1] == "unavailable")
         with pytest.raises(Unavailable):
             await store.commit([Create(a_plant("refused"))])

@@ -56,7 +56,7 @@ class ControlPlane:
             **env,
         }
         self.process: Process
-        self.rest = httpx.AsyncClient(base_url=f"http://{HOST}:{self.api_port}", timeout=15)
+        self.rest = httpx.AsyncClient(base_url=f"http://{HOST}:{self.api_port}", timeout=60)
         self._running = AsyncExitStack()
 
     @property
@@ -110,13 +110,17 @@ class ControlPlane:
         )
         for each in documents:
             answer = await self.rest.put(self.path(each), json=each)
-            assert answer.is_success, f"{each['type']} {each['name']}: {answer.text}"
+            self._check(answer, each)
         return answer
 
     async def delete(self, document: Mapping[str, Any] | str) -> None:
         each = yaml.safe_load(document) if isinstance(document, str) else document
-        answer = await self.rest.delete(self.path(each))
-        assert answer.is_success, answer.text
+        self._check(await self.rest.delete(self.path(each)), each)
+
+    def _check(self, answer: httpx.Response, document: Mapping[str, Any]) -> None:
+        if not answer.is_success:
+            what = f"{document['type']} {document['name']}: {answer.text}"
+            raise AssertionError(f"{what}\n--- kuma-cp\n{self.process.log}")
 
     @staticmethod
     def path(document: Mapping[str, Any]) -> str:
@@ -179,7 +183,11 @@ class ControlPlane:
             "--concurrency=1",
             "--drain-time=1s",
             *flags,
-            env={"KUMA_READINESS_PORT": str(free_ports(1)[0]), **(env or {})},
+            env={
+                "KUMA_READINESS_PORT": str(free_ports(1)[0]),
+                "TMPDIR": str(self.directory),  # one that is killed leaves its work directory
+                **(env or {}),
+            },
         ) as process:  # fmt: skip
             try:
                 yield process
@@ -324,7 +332,7 @@ async def a_backend(
 
 
 async def until(
-    ask: Callable[[], Any], holds: Callable[[Any], bool], *, within: float = 10
+    ask: Callable[[], Any], holds: Callable[[Any], bool], *, within: float = 60
 ) -> float:
     """Ask again and again until the answer holds; the seconds that it took."""
     started, answer = perf_counter(), None
@@ -333,6 +341,7 @@ async def until(
         answer = await ask()
         if holds(answer):
             return asked - started
+        await asyncio.sleep(0.002)
     raise AssertionError(f"did not happen within {within} s; the last answer: {answer!r}")
 
 

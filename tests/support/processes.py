@@ -38,7 +38,7 @@ class Process:
     def log(self) -> str:
         return "\n".join(self.lines)
 
-    async def line(self, text: str, timeout: float = 30) -> str:
+    async def line(self, text: str, timeout: float = 60) -> str:
         """The first line of output that contains `text`."""
         seen = 0
 
@@ -62,14 +62,14 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self.child.send_signal(number)
 
-    async def ended(self, timeout: float = 15) -> int:
+    async def ended(self, timeout: float = 60) -> int:
         """The exit code, once the process has ended by itself."""
         async with asyncio.timeout(timeout):
             code = await self.child.wait()
             await self._reader
         return code
 
-    async def stop(self, timeout: float = 15) -> int:
+    async def stop(self, timeout: float = 30) -> int:
         """SIGTERM, then SIGKILL if it does not end in time."""
         if self.child.returncode is None:
             self.child.terminate()

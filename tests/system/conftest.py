@@ -76,7 +76,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
                 )
             )
         client = await stack.enter_async_context(cp.sidecar("client", outbounds={"api": "api"}))
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
         made = Mesh(cp, client, backends["v1"], backends["v2"], sidecars, http)
         await until(made.get, lambda answer: answer.status_code == 200)
         yield made

@@ -28,7 +28,7 @@ async def test_services_answer_at_bound_virtual_addresses(
         async with (
             cp.sidecar("api", app_port=api.port) as sidecar,
             cp.sidecar("web", "--bind-outbounds=true"),
-            httpx.AsyncClient(timeout=5) as http,
+            httpx.AsyncClient(timeout=60) as http,
         ):
             found = (await cp.rest.get("/meshes/default/meshservices/api")).json()
             vip = found["status"]["vips"][0]["ip"]

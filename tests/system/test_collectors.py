@@ -76,7 +76,7 @@ async def test_a_sink_gets_lines_and_objects_until_the_policy_is_removed(mesh: M
             over_tcp(default),
         )
         async with applied(mesh, policy):
-            await until(called, bool, within=30)
+            await until(called, bool)
 
         assert set(text.lines) == {"client -> api in default: 200\n"}
         assert json.loads(objects.lines[0]) == {"to": "api", "code": 200}
@@ -91,10 +91,10 @@ async def test_a_sink_gets_lines_and_objects_until_the_policy_is_removed(mesh: M
                     await mesh.get()
                     return bool(other.lines)
 
-                await until(seen, bool, within=30)
+                await until(seen, bool)
             return len(text.lines) == before
 
-        await until(is_quiet, bool, within=40)
+        await until(is_quiet, bool)
 
 
 async def test_a_sink_that_restarts_gets_what_happened_meanwhile(mesh: Mesh) -> None:
@@ -107,11 +107,11 @@ async def test_a_sink_that_restarts_gets_what_happened_meanwhile(mesh: Mesh) -> 
             await mesh.get(path)
             return f"{path}\n" in sink.lines
 
-        await until(lambda: seen("/before"), bool, within=30)
+        await until(lambda: seen("/before"), bool)
         await sink.close()
         assert (await mesh.get("/meanwhile")).is_success
         await sink.open()
-        await until(lambda: seen("/after"), bool, within=30)
+        await until(lambda: seen("/after"), bool)
         assert "/meanwhile\n" in sink.lines
 
 
@@ -134,11 +134,11 @@ async def test_a_change_of_the_backend_moves_logs_and_spans_of_policies(mesh: Me
             await until(lambda: resolved(mesh), "False".__eq__)
             async with applied(mesh, described(first.port)):
                 await until(lambda: resolved(mesh), "True".__eq__)
-                await until(lambda: told(first), bool, within=30)
+                await until(lambda: told(first), bool)
                 await mesh.cp.put(
                     {"mesh": "default", "name": "under-test", **described(second.port)}
                 )
-                await until(lambda: told(second), bool, within=30)
+                await until(lambda: told(second), bool)
 
             async def is_quiet() -> bool:
                 first.spans.clear()
@@ -146,7 +146,7 @@ async def test_a_change_of_the_backend_moves_logs_and_spans_of_policies(mesh: Me
                 headers = (await mesh.get()).json()["headers"]
                 return "traceparent" not in headers
 
-            await until(is_quiet, bool, within=30)
+            await until(is_quiet, bool)
 
     (resource, *_) = second.logs[0].resource_logs
     about = {each.key: each.value.string_value for each in resource.resource.attributes}
@@ -163,7 +163,7 @@ async def test_a_backend_of_protocol_http_gets_logs_and_spans(mesh: Mesh) -> Non
                 await mesh.get()
                 return {path for path, _ in collector.reports}
 
-            await until(paths, {"/otlp/v1/logs", "/otlp/v1/traces"}.issubset, within=30)
+            await until(paths, {"/otlp/v1/logs", "/otlp/v1/traces"}.issubset)
 
     logs = [body for path, body in collector.reports if path == "/otlp/v1/logs"]
     (resource, *_) = ExportLogsServiceRequest.FromString(logs[0]).resource_logs

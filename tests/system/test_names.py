@@ -36,7 +36,7 @@ async def test_a_dataplane_with_a_name_serves(mesh: Mesh) -> None:
         async def served() -> int:
             return (await mesh.http.get(f"http://{HOST}:{out}/")).status_code
 
-        await until(served, lambda status: status == 200, within=20)
+        await until(served, lambda status: status == 200)
         shown = await mesh.cp.rest.get("/meshes/default/dataplanes/named-1/_config")
         assert f"inbound:127.0.0.1:{port}" in shown.text
         assert (await mesh.cp.rest.get("/meshes/default/dataplanes/named-1/stats")).is_success

@@ -80,7 +80,7 @@ async def test_variables_say_where_signals_go_and_how(mesh: Mesh, tmp_path: Path
                 await call(caller)
                 return bool(shared.logs and shared.metrics and spans.reports)
 
-            await until(all_told, bool, within=30)
+            await until(all_told, bool)
             found = await insight(mesh)
         dump = await mesh.cp.rest.get("/meshes/default/dataplanes/caller/_overview")
     ready = {"enabled": True, "envAllowed": True, "envInputPresent": True, "state": "ready"}
@@ -110,13 +110,13 @@ async def test_what_is_disabled_does_not_count_and_what_is_required_must_be_ther
 
             backend = described(said.port, env={"mode": "Disabled"})
             async with applied(mesh, backend):
-                await until(lambda: told(said), bool, within=30)
+                await until(lambda: told(said), bool)
                 [signals] = (await insight(mesh)).values()
                 assert signals["traces"]["blockedReasons"] == ["EnvDisabledByPolicy"]
                 assert signals["traces"]["state"] == "ready"
                 assert not other.spans
                 await mesh.cp.put({"mesh": "default", "name": "under-test", **described(said.port)})
-                await until(lambda: told(other), bool, within=30)
+                await until(lambda: told(other), bool)
 
         async with a_caller(mesh) as caller:
             backend = described(said.port, env={"mode": "Required"})
@@ -173,9 +173,9 @@ async def test_a_collector_that_comes_late_gets_what_happened_before(mesh: Mesh)
             await call(caller)
             return "a collector cannot be sent to" in caller.process.log
 
-        await until(is_held_up, bool, within=30)
+        await until(is_held_up, bool)
         async with a_collector(port) as collector:
-            await until(lambda: asyncio.sleep(0.05, collector.logs), bool, within=40)
+            await until(lambda: asyncio.sleep(0.05, collector.logs), bool)
 
 
 async def test_without_the_pipe_envoy_speaks_to_the_collector_itself(mesh: Mesh) -> None:
@@ -190,6 +190,6 @@ async def test_without_the_pipe_envoy_speaks_to_the_collector_itself(mesh: Mesh)
                 await call(caller)
                 return bool(collector.logs and collector.metrics and collector.spans)
 
-            await until(all_told, bool, within=30)
+            await until(all_told, bool)
             assert await insight(mesh) == {}
         assert "OTLP is taken" not in caller.process.log

@@ -40,4 +40,4 @@ async def test_a_new_token_takes_the_place_of_a_revoked_one(
 
             await cp.put({**LIST, "data": revoked})
 
-            await until(lambda: connections(cp), lambda found: found == [False, True], within=20)
+            await until(lambda: connections(cp), lambda found: found == [False, True])

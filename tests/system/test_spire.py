@@ -70,7 +70,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory, agent: Agent) -> AsyncI
                 },
             )
         )
-        http = await enter(httpx.AsyncClient(timeout=20))
+        http = await enter(httpx.AsyncClient(timeout=60))
         made = Mesh(cp, client, backend, backend, {"server": server}, http)
         await until(made.get, lambda answer: answer.status_code == 200)
         yield made

@@ -18,7 +18,7 @@ CLIENT = "/meshes/default/dataplanes/client"
 async def test_envoy_has_the_names_that_the_layout_says(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         cp = await stack.enter_async_context(a_control_plane(tmp_path))
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
         await cp.put({**MTLS, "meshServices": {"mode": "Exclusive"}})
         await cp.put(ALLOW_ALL)
         backend = await stack.enter_async_context(a_backend("v1"))

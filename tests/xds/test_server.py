@@ -382,7 +382,7 @@ class Answers:
         return kind, payload
 
     async def until(self, wanted: int) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 kind, payload = await self.next()
                 if kind == wanted:
@@ -549,7 +549,7 @@ async def test_stopping_ends_within_its_time(site: Site) -> None:
     async with httpx.AsyncClient(verify=site.client_context()) as client:
         slow = asyncio.create_task(client.post(url(site), content=b"slow"))
         await site.hub.until(lambda: bool(site.bootstraps))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await site.server.drain_and_stop(timedelta(seconds=0.2))
         with pytest.raises(httpx.HTTPError):
             await slow

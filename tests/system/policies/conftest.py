@@ -163,7 +163,7 @@ async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
             for name in ("client", "other")
         ]
         calls = await enter(a_greeter_client(client.ports["greeter"]))
-        http = await enter(httpx.AsyncClient(timeout=20))
+        http = await enter(httpx.AsyncClient(timeout=60))
         yield World(cp, client, other, server, second, *backends, greeter, calls, http)
 
 

@@ -37,7 +37,7 @@ async def until_logged(world: World, path: Path, wanted: str, request: str = "/"
         await world.get(request)
         return lines_of(path)
 
-    await until(lines, lambda found: any(wanted in line for line in found), within=30)
+    await until(lines, lambda found: any(wanted in line for line in found))
     return lines_of(path)
 
 
@@ -132,7 +132,7 @@ async def test_a_collector_gets_records_of_calls(world: World) -> None:
             return len(collector.logs)
 
         async with world.applied("MeshAccessLog", logs_to(backend)):
-            await until(received, bool, within=30)
+            await until(received, bool)
 
     (resource, *_) = collector.logs[0].resource_logs
     (record, *_) = resource.instrumentation_library_logs[0].logs  # now named scope_logs
