@@ -35,6 +35,10 @@ _REFUSALS = {
     "must be greater than zero when defined": "what Envoy would refuse is refused",
     "must be at most 255 bytes": "what Envoy would refuse is refused",
     "must be 1s or more": "certificates that would expire as they are issued are refused",
+    "only the top-level targetRef": "what means nothing in a target is refused",
+    "where clients are known by their tags": "what means nothing in a target is refused",
+    "must be set when kind is MeshMultiZoneService": "what means nothing in a target is refused",
+    "with kind MeshMultiZoneService": "what means nothing in a target is refused",
     "must be Disabled: the variables": "what does not exist yet is refused",
 }
 """By what our violations say."""

@@ -155,3 +155,20 @@ def test_the_kinds_below_a_route_or_gateway(
     item = {"targetRef": target(named), **TARGETS[kind].rest}
     found = set(refused(kind, {"targetRef": target(top), "to": [item]}))
     assert found == (set() if named in accepted else {"spec.to[0].targetRef.kind"})
+
+
+@pytest.mark.parametrize("kind", ["MeshTrafficPermission", "MeshFaultInjection"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("labels", {"a": "b"}), ("namespace", "n"), ("sectionName", "s")],
+)
+def test_clients_are_known_by_their_tags_alone(kind: str, field: str, value: object) -> None:
+    named = {} if field == "labels" else {"name": "a"}
+    item = {"targetRef": {"kind": "MeshService", **named, field: value}, **TARGETS[kind].rest}
+    found = verdict(REGISTRY.kind(kind), {"targetRef": SIDECARS, "from": [item]})
+    assert found == [
+        (
+            f"spec.from[0].targetRef.{field}",
+            "must not be set in 'from', where clients are known by their tags",
+        )
+    ]

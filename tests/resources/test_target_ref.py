@@ -1,4 +1,5 @@
-"""Which fields a target of each kind may have. Kuma 2.14.3 named the same ones."""
+"""Which fields a target of each kind may have. Kuma 2.14.3 named the same ones, but for
+MeshMultiZoneService, of which it looks at nothing."""
 
 from typing import Any
 
@@ -29,8 +30,9 @@ MAY_HAVE = {
     "MeshGateway": {"name", "tags"},
     "MeshExternalService": {"name", "namespace"},
     "MeshHTTPRoute": {"name", "namespace"},
+    "MeshMultiZoneService": {"name", "namespace", "sectionName"},
 }
-"""Besides `labels` instead of a name, and MeshMultiZoneService, where nothing is looked at."""
+"""Besides `labels` instead of a name."""
 
 VALUES: dict[str, Any] = {
     "name": "a",
@@ -43,11 +45,20 @@ VALUES: dict[str, Any] = {
 
 
 def refused(
-    kind: str, *, inbound: bool = True, gateway_tags: bool = True, **fields: Any
+    kind: str,
+    *,
+    top: bool = True,
+    inbound: bool = True,
+    gateway_tags: bool = True,
+    **fields: Any,
 ) -> list[str]:
     ref = TargetRef.model_validate({"kind": kind, **fields})
     found = validate_target_ref(
-        ref, kinds=TargetRefKind, is_inbound_policy=inbound, gateway_tags_allowed=gateway_tags
+        ref,
+        kinds=TargetRefKind,
+        selects_proxies=top,
+        is_inbound_policy=inbound,
+        gateway_tags_allowed=gateway_tags,
     )
     return [violation.field for violation in found]
 
@@ -57,13 +68,6 @@ def refused(
 def test_fields(kind: str, field: str) -> None:
     found = refused(kind, **{**BEST[kind], field: VALUES[field]})
     assert found == ([] if field in MAY_HAVE[kind] else [field])
-
-
-@pytest.mark.parametrize(
-    "fields", [{}, {"name": "A b"}, {"name": "a", "labels": {"a": "b"}}, VALUES]
-)
-def test_nothing_of_a_multi_zone_service_is_looked_at(fields: dict[str, Any]) -> None:
-    assert refused("MeshMultiZoneService", **fields) == []
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,10 @@ def test_nothing_of_a_multi_zone_service_is_looked_at(fields: dict[str, Any]) ->
         ("MeshHTTPRoute", {"labels": {"a": "b"}}, []),
         ("MeshHTTPRoute", {"labels": {"a": "b"}, "name": "a"}, ["labels"]),
         ("MeshHTTPRoute", {"name": "A b"}, ["name"]),
+        ("MeshMultiZoneService", {}, [""]),
+        ("MeshMultiZoneService", {"labels": {"a": "b"}}, []),
+        ("MeshMultiZoneService", {"labels": {"a": "b"}, "name": "a"}, ["labels"]),
+        ("MeshMultiZoneService", {"name": "A b"}, []),
         ("MeshServiceSubset", {}, ["name"]),
         ("MeshServiceSubset", {"name": "a", "labels": {"a": "b"}}, ["labels"]),
         ("MeshServiceSubset", {"name": "A b"}, ["name"]),
@@ -104,6 +112,12 @@ def test_names_and_labels(kind: str, fields: dict[str, Any], expected: list[str]
 @pytest.mark.parametrize("kind", ["Mesh", "MeshSubset"])
 def test_a_list_of_proxy_types_is_not_empty(kind: str) -> None:
     assert refused(kind, **BEST[kind], proxyTypes=[]) == ["proxyTypes"]
+
+
+@pytest.mark.parametrize("kind", ["Mesh", "MeshSubset"])
+def test_types_of_proxies_are_told_at_the_top_only(kind: str) -> None:
+    assert refused(kind, **BEST[kind], proxyTypes=["Gateway"], top=False) == ["proxyTypes"]
+    assert refused(kind, **BEST[kind], top=False) == []
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,22 @@ class Item(Protocol[C_co]):
 
 def validate_top(ref: TargetRef | None, **rules: Any) -> Found:
     """`rules` are those of `validate_target_ref`."""
-    return () if ref is None else at("targetRef", validate_target_ref(ref, **rules))
+    if ref is None:
+        return ()
+    return at("targetRef", validate_target_ref(ref, selects_proxies=True, **rules))
+
+
+def validate_client(ref: TargetRef, kinds: Iterable[TargetRefKind]) -> Found:
+    """The violations of a target in `from`, with paths below it. Clients are known by their tags.
+
+    # Differs from Kuma, which takes what else a MeshService may have, and ignores it.
+    """
+    found = validate_target_ref(ref, kinds=kinds)
+    if found or ref.kind is not TargetRefKind.MESH_SERVICE:
+        return found
+    fields = {"labels": ref.labels, "namespace": ref.namespace, "sectionName": ref.section_name}
+    text = "must not be set in 'from', where clients are known by their tags"
+    return tuple(Violation(name, text) for name, written in fields.items() if written)
 
 
 def validate_items(
@@ -42,14 +57,19 @@ def validate_items(
 ) -> Found:
     """`check` gives the violations of a conf, with paths below it."""
     allowed = tuple(kinds)
+    validate = validate_client if field == "from" else _validate_destination
     return tuple(
         violation
         for index, item in enumerate(items or ())
         for violation in (
-            *at(f"{field}[{index}].targetRef", validate_target_ref(item.target_ref, kinds=allowed)),
+            *at(f"{field}[{index}].targetRef", validate(item.target_ref, allowed)),
             *at(f"{field}[{index}].default", tuple(check(item.default))),
         )
     )
+
+
+def _validate_destination(ref: TargetRef, kinds: Iterable[TargetRefKind]) -> Found:
+    return validate_target_ref(ref, kinds=kinds)
 
 
 def validate_matches(matches: Sequence[Match] | None, *, may_be_empty: bool = True) -> Found:

@@ -131,6 +131,13 @@ _BY_KIND = {
     TargetRefKind.MESH_SERVICE: _Rules(
         frozenset({"name", "namespace", "labels", "section_name"}), name_or_labels=True
     ),
+    # Differs from Kuma, which takes anything beside this kind, and ignores what it does not know.
+    TargetRefKind.MESH_MULTI_ZONE_SERVICE: _Rules(
+        frozenset({"name", "namespace", "labels", "section_name"}),
+        name_or_labels=True,
+        checks_name=False,
+        labels_conflict="must not be set beside name or namespace with kind MeshMultiZoneService",
+    ),
     TargetRefKind.MESH_HTTP_ROUTE: _Rules(
         frozenset({"name", "namespace", "labels"}), name_or_labels=True
     ),
@@ -152,26 +159,25 @@ def validate_target_ref(
     ref: TargetRef,
     *,
     kinds: Iterable[TargetRefKind],
+    selects_proxies: bool = False,
     is_inbound_policy: bool = False,
     gateway_tags_allowed: bool = False,
     also_valid_names: Iterable[str] = (),
 ) -> tuple[Violation, ...]:
     """The violations of a target ref, with paths below it.
 
-    `kinds` are those that this place allows. `is_inbound_policy`: the policy has `from` or `rules`,
-    so that a Dataplane's section may be named. MeshMultiZoneService is not looked into.
+    `kinds` are those that this place allows. `selects_proxies`: it is the one at the top of a policy.
+    `is_inbound_policy`: the policy has `from` or `rules`, so that a Dataplane's section may be named.
     """
     if ref.kind not in frozenset(kinds):
         return (Violation("kind", f"value '{ref.kind}' is not supported"),)
-    rules = _BY_KIND.get(ref.kind)
-    if rules is None:
-        return ()
+    rules = _BY_KIND[ref.kind]
     return (
         *_validate_name(ref, rules, frozenset(also_valid_names)),
         *_refuse_fields(ref, rules),
         *_validate_tags(ref, rules),
         *_refuse_gateway_tags(ref, gateway_tags_allowed),
-        *_refuse_empty_proxy_types(ref, rules),
+        *_validate_proxy_types(ref, rules, selects_proxies),
         *_validate_labels(ref, rules),
         *_refuse_section(ref, is_inbound_policy),
     )
@@ -241,10 +247,16 @@ def _refuse_gateway_tags(ref: TargetRef, allowed: bool) -> tuple[Violation, ...]
     return ()
 
 
-def _refuse_empty_proxy_types(ref: TargetRef, rules: _Rules) -> tuple[Violation, ...]:
-    if "proxy_types" in rules.allowed and ref.proxy_types == ():
+def _validate_proxy_types(
+    ref: TargetRef, rules: _Rules, selects_proxies: bool
+) -> tuple[Violation, ...]:
+    if "proxy_types" not in rules.allowed or ref.proxy_types is None:
+        return ()
+    if not ref.proxy_types:
         return (Violation("proxyTypes", "must be undefined or have at least one element"),)
-    return ()
+    # Differs from Kuma, which takes them everywhere, and there ignores them.
+    text = "must not be set here: only the top-level targetRef tells sidecars from gateways"
+    return () if selects_proxies else (Violation("proxyTypes", text),)
 
 
 def _validate_labels(ref: TargetRef, rules: _Rules) -> tuple[Violation, ...]:

@@ -25,11 +25,7 @@ _ON_ROUTE = "can't be specified when top-level TargetRef is referencing MeshHTTP
         {"targetRef": {"kind": "Dataplane", "sectionName": "http"}, "rules": [{"default": IDLE}]},
         {"targetRef": {"kind": "MeshGateway", "name": "edge", "tags": {"a": "b"}}, "to": [TO_MESH]},
         {"rules": [{"matches": [{"sni": {"type": "Exact", "value": "a.b"}}], "default": IDLE}]},
-        {
-            "to": [
-                {"targetRef": {"kind": "MeshMultiZoneService", "tags": {"a": "b"}}, "default": IDLE}
-            ]
-        },
+        {"to": [{"targetRef": {"kind": "MeshMultiZoneService", "name": "a"}, "default": IDLE}]},
     ],
 )
 def test_accepts(spec: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """What the schema of a MeshTrafficPermission cannot say."""
 
 from kuma.policies.constraints import PROXIES, Found
-from kuma.policies.lists import one_of_lists, validate_top
+from kuma.policies.lists import one_of_lists, validate_client, validate_top
 from kuma.policies.meshtrafficpermission.model import MatchesConf, MeshTrafficPermissionSpec
 from kuma.resources.match import validate_match
 from kuma.resources.resource import Resource
-from kuma.resources.target_ref import TargetRefKind, validate_target_ref
+from kuma.resources.target_ref import TargetRefKind
 from kuma.resources.violation import Violation, at
 
 _CLIENTS = (
@@ -29,9 +29,7 @@ def validate(resource: Resource[MeshTrafficPermissionSpec]) -> Found:
     for index, rule in enumerate(spec.rules or ()):
         found += at(f"rules[{index}]", _validate_matches(rule.default))
     for index, item in enumerate(spec.from_ or ()):
-        found += at(
-            f"from[{index}].targetRef", validate_target_ref(item.target_ref, kinds=_CLIENTS)
-        )
+        found += at(f"from[{index}].targetRef", validate_client(item.target_ref, _CLIENTS))
         if item.default.action is None:
             found.append(Violation(f"from[{index}].default.action", "must be defined"))
     return at("spec", found)
