@@ -14,22 +14,20 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.kind import Kind
 from kuma.resources.spec import Json, SpecModel
 from tests.golden.case import find_cases
+from tests.support.annotations import PAIRS, is_model, options
 from tests.support.envoy_static import a_key_pair
 
 Raw = dict[str, Any]
 Draw = st.DrawFn
-PAIRS = tuple[tuple[str, str], ...]
 NUMBERS = (0, 1, -1, 2, 3, 50, 99, 100, 101, 200, 599, 600, 8080, 65535, 65536, 2**31 - 1, 2**31)
 HUGE = (-(2**31), 2**32 - 1, 2**32, 2**53, 2**63 - 1, 2**63, 2**64, 10**30)
 DURATIONS = (
@@ -154,8 +152,8 @@ def _places(model: type[SpecModel], raw: Raw) -> Iterator[tuple[Any, Any, Any]]:
 
 
 def _within(annotation: Any, raw: object) -> Iterator[tuple[Any, Any, Any]]:
-    for option in _options(annotation):
-        if isinstance(raw, dict) and _is_model(option):
+    for option in options(annotation):
+        if isinstance(raw, dict) and is_model(option):
             yield from _places(option, raw)
         elif isinstance(raw, list) and get_origin(option) is tuple and option != PAIRS:
             inner = get_args(option)[0]
@@ -169,28 +167,9 @@ def _within(annotation: Any, raw: object) -> Iterator[tuple[Any, Any, Any]]:
                 yield from _within(inner, each)
 
 
-def _options(annotation: Any) -> list[Any]:
-    """What a union may be, apart from None."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _options(get_args(annotation)[0])
-    if origin in {Union, UnionType}:
-        return [
-            option
-            for each in get_args(annotation)
-            if each is not type(None)
-            for option in _options(each)
-        ]
-    return [annotation]
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
 def value_of(draw: Draw, annotation: Any, depth: int = 0) -> Any:
     """A JSON value of that type, as far as its type says."""
-    option = draw(st.sampled_from(_options(annotation)))
+    option = draw(st.sampled_from(options(annotation)))
     origin = get_origin(option)
     if option == PAIRS or origin in {dict, Mapping}:
         inner = str if option == PAIRS else get_args(option)[1]
@@ -204,7 +183,7 @@ def value_of(draw: Draw, annotation: Any, depth: int = 0) -> Any:
         ]
     if origin is Literal:
         return draw(st.sampled_from(get_args(option)))
-    if _is_model(option):
+    if is_model(option):
         return _object(draw, option, depth)
     if isinstance(option, type) and issubclass(option, Enum):
         return draw(st.sampled_from([each.value for each in option]))
