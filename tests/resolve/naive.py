@@ -139,8 +139,8 @@ def strength(policy: AnyResource, other: AnyResource) -> list[int]:
 
 
 def by_name(one: AnyResource, other: AnyResource) -> list[int]:
-    """The alphabetically first is the strongest."""
-    mine, its = ((display(each), each.name) for each in (one, other))
+    """The alphabetically first is the strongest; those that are called alike stay in their order."""
+    mine, its = display(one), display(other)
     return [(mine < its) - (mine > its)]
 
 
@@ -270,7 +270,8 @@ def means(target: Raw, policy: AnyResource, resource: AnyResource, port: int) ->
     if target["kind"] != resource.kind.name:
         return False
     kubernetes = target.get("name", "").split("_")
-    if "svc" in kubernetes[2:3] and "sectionName" not in target:
+    by_tag = resource.kind.name == "MeshService" and "sectionName" not in target
+    if by_tag and "svc" in kubernetes[2:3]:
         name, namespace, _, *number = kubernetes
         wanted = {DISPLAY: name, NS: namespace}
         return wanted.items() <= resource.labels.items() and number in ([], [str(port)])

@@ -209,8 +209,12 @@ def resources(kind: str, *names: str, ports: bool = True) -> st.SearchStrategy[A
 
 SERVICES = st.one_of(
     resources("MeshService", "web", "api", "db"),
-    named("MeshService", "web_shop_svc", "web_shop_svc_80", "api_shop_svc_81", "web_bank_svc_80"),
-    resources("MeshExternalService", "web", "out-here", ports=False),
+    named(
+        "MeshService",
+        *("web_shop_svc", "web_shop_svc_80", "api_shop_svc_81", "web_bank_svc_80"),
+        sectionName=one_of("main", "81"),
+    ),
+    resources("MeshExternalService", "web", "out-here", "web_shop_svc", ports=False),
     resources("MeshMultiZoneService", "web", "api"),
 )
 NAMED_ROUTES = resources("MeshHTTPRoute", "on-web", "on-all", "r0", ports=False)

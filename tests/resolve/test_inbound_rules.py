@@ -111,6 +111,41 @@ def test_a_case_with_the_outcome_of_the_next_one_is_left_out() -> None:
     assert distinct([(both, "z"), (one, "x"), (None, "x")]) == ((both, "z"), (None, "x"))
 
 
+def test_longer_prefixes_come_first_and_bring_the_rules_of_shorter_ones() -> None:
+    prefixes = [
+        "spiffe://a/b",
+        "spiffe://a/b/c/d",
+        "spiffe://a",
+        "spiffe://a/b/c/d/e",
+        "spiffe://a/b/c",
+    ]
+    rules = [
+        InboundRule(
+            Match(spiffe_id=SpiffeIdMatch(type=SpiffeMatchType.PREFIX, value=prefix)),
+            TimeoutConf(),
+            Origin("MeshTimeout", "default", prefix),
+        )
+        for prefix in prefixes
+    ]
+    clients = [[rule.origin.name for rule in each.rules] for each in rules_by_client(rules)]
+    chain = sorted(prefixes)
+
+    assert clients == [chain[:length] for length in range(len(chain), -1, -1)]
+
+
+def test_what_cannot_hold_at_once_is_no_case_of_its_own() -> None:
+    web, api = (
+        SpiffeIdMatch(type=SpiffeMatchType.EXACT, value=f"spiffe://{name}")
+        for name in ("web", "api")
+    )
+    named = Match(spiffe_id=web, sni=SniMatch(type=SniMatchType.EXACT, value=NAMES[0]))
+    rules = [
+        InboundRule(match, TimeoutConf(), Origin("MeshTimeout", "default", "t"))
+        for match in (named, Match(spiffe_id=api))
+    ]
+    assert [each.match for each in rules_by_client(rules)] == [named, Match(spiffe_id=api), None]
+
+
 def test_everybody_else_comes_last() -> None:
     exact = SpiffeIdMatch(type=SpiffeMatchType.EXACT, value="spiffe://a")
     rule = InboundRule(Match(spiffe_id=exact), TimeoutConf(), Origin("MeshTimeout", "default", "t"))

@@ -132,6 +132,13 @@ def test_a_policy_on_a_route_selects_what_the_route_selects() -> None:
     assert selected(policy, a_dataplane("dp"), an_http_route("other", "web", rule)) is None
 
 
+def test_a_policy_on_a_route_of_another_zone_selects_nothing() -> None:
+    policy = a_timeout("t", 1, top={"kind": "MeshHTTPRoute", "name": "r"})
+    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "default": {}}
+    elsewhere = an_http_route("r", "web", rule, labels={**ZONE, "kuma.io/zone": "west"})
+    assert selected(policy, a_dataplane("dp", labels=ZONE), elsewhere) is None
+
+
 def test_what_no_policy_asks_for_makes_no_difference_between_proxies() -> None:
     view = a_view(
         a_timeout("t", 1, top={"kind": "MeshSubset", "tags": {"version": "v1"}}),

@@ -73,6 +73,12 @@ def test_the_display_name_counts() -> None:
     assert [each.name for each in weakest_first(view.policies("MeshTimeout"))] == ["a", "b"]
 
 
+def test_those_that_are_called_alike_stay_in_the_order_of_their_names() -> None:
+    named = {"kuma.io/display-name": "z"}
+    view = a_view(*(a_timeout(name, 1, labels=named) for name in "bca"))
+    assert [each.name for each in weakest_first(view.policies("MeshTimeout"))] == ["a", "b", "c"]
+
+
 def test_policies_that_do_not_hold_change_nothing_between_those_that_do() -> None:
     """`Dataplane` alone ties with the two others, of which the one by name is the stronger."""
     by_labels = a_timeout("a", 1, top={**DATAPLANE, "labels": {"app": "other"}})

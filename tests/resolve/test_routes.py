@@ -228,6 +228,17 @@ def test_a_timeout_to_a_route_reaches_that_route_alone() -> None:
     assert request_timeouts(found) == {"/one": "0:00:03", "/two": "0:00:09", "/": "0:00:09"}
 
 
+@pytest.mark.parametrize(("name", "expected"), [("r1", "0:00:03"), ("r2", "0:00:09")])
+def test_a_route_of_several_policies_goes_by_the_name_of_the_strongest(
+    name: str, expected: str
+) -> None:
+    to = {"kind": "MeshHTTPRoute", "name": name}
+    default = {"http": {"requestTimeout": "3s"}}
+    to_route = a_policy("MeshTimeout", "a", {"to": [{"targetRef": to, "default": default}]})
+    merged = (to_api("r1", a_rule("/one")), to_api("r2", a_rule("/one")))
+    assert request_timeouts(plan(*merged, a_timeout("b", 9), to_route))["/one"] == expected
+
+
 def test_equal_matches_towards_two_services_are_two_routes() -> None:
     """Kuma 2.14.3 hides the timeout of the service behind that of the other's route."""
     on_users = a_timeout("a", 3, top={"kind": "MeshHTTPRoute", "name": "users"})

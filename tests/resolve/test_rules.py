@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,15 +141,29 @@ def test_combined_rules_are_exact_where_all_entries_overlap(
     assert (first.sources if first else ()) == naive
 
 
-def test_combinations_come_in_the_order_of_kuma() -> None:
-    rules = build_rules(
-        entries_of([{}, {"x": "1", "y": "1"}, {"x": "2"}]), merge_groups, with_negations=True
-    )
+@pytest.mark.parametrize(
+    ("subsets", "expected"),
+    [
+        (
+            [{}, {"x": "1", "y": "1"}, {"x": "2"}],
+            ["x1 y1", "x2", "!x1 y1", "x1 !y1", "!x2", "!x1 !y1"],
+        ),
+        ([{"x": "1"}, {"y": "2"}], ["x1 y2", "!x1 y2", "x1 !y2"]),
+        (
+            [{"x": "1"}, {"x": "2"}, {"y": "1"}],
+            ["x2 y1", "x1 y1", "!x2 y1", "x2 !y1", "!x1 y1", "x1 !y1"],
+        ),
+    ],
+)
+def test_combinations_come_in_the_order_of_kuma(
+    subsets: list[dict[str, str]], expected: list[str]
+) -> None:
+    rules = build_rules(entries_of(subsets), merge_groups, with_negations=True)
     shown = [
         " ".join(f"{'!' if tag.negated else ''}{tag.key}{tag.value}" for tag in rule.subset)
         for rule in rules
     ]
-    assert shown == ["x1 y1", "x2", "!x1 y1", "x1 !y1", "!x2", "!x1 !y1"]
+    assert shown == expected
 
 
 def resources_in_order() -> list[AnyResource]:

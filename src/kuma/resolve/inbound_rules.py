@@ -120,25 +120,23 @@ class _Wider:
 def _combined(matches: set[Match]) -> set[Match]:
     """With what holds for a client of whom two of them hold at once. One pass is enough: there are
     two parts, and of each the narrower one stays; something new has one part of each."""
-    with_sni = [match for match in matches if match.sni is not None]
-    without = [match for match in matches if match.sni is None and match != _ANYBODY]
+    known = matches - {_ANYBODY}
+    with_sni = [match for match in known if match.sni is not None]
+    without = [match for match in known if match.sni is None]
     if len(with_sni) * len(without) > MAX_COMBINATIONS:
         raise TooManyCombinations("pairs of a rule with and a rule without a server name")
     both = (_both(one, other) for one, other in product(with_sni, without))
-    return {match for match in (*matches, *both) if match is not None and match != _ANYBODY}
+    return known | {match for match in both if match is not None}
 
 
-def _both(one: Match, other: Match) -> Match | None:
+def _both(with_sni: Match, other: Match) -> Match | None:
     """The match that holds if both do; None: they cannot."""
-    if one.sni is not None and other.sni is not None and one.sni != other.sni:
-        return None
-    spiffe = _narrower(one.spiffe_id, other.spiffe_id)
-    if spiffe is None and (one.spiffe_id or other.spiffe_id):
-        return None
-    return Match(spiffe_id=spiffe, sni=one.sni or other.sni)
+    spiffe = _narrower(with_sni.spiffe_id, other.spiffe_id)
+    return None if spiffe is None else Match(spiffe_id=spiffe, sni=with_sni.sni)
 
 
 def _narrower(one: SpiffeIdMatch | None, other: SpiffeIdMatch | None) -> SpiffeIdMatch | None:
+    """None: nobody has both, or none is given."""
     if one is None or other is None or one == other:
         return one or other
     for wide, narrow in ((one, other), (other, one)):

@@ -155,7 +155,7 @@ def matches_tags(selector: Tags, tags: Mapping[str, str]) -> bool:
 def _select_dataplane(
     policy: AnyResource, target: TargetRef, subject: Subject
 ) -> tuple[tuple[int, ...], bool]:
-    if subject.is_builtin_gateway or not _names(policy, target, subject):
+    if not _names(policy, target, subject):
         return (), False
     inbounds = tuple(
         position

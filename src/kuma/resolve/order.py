@@ -25,7 +25,7 @@ def role_of(policy: AnyResource) -> str:
 
 
 def weakest_first(policies: Iterable[AnyResource]) -> tuple[AnyResource, ...]:
-    """`policies` are sorted by name."""
+    """`policies` are sorted by name; so stay those that are called alike, in several namespaces."""
     return tuple(sorted(policies, key=cmp_to_key(compare_policies)))
 
 
@@ -54,8 +54,7 @@ def compare_attributes(one: AnyResource, other: AnyResource) -> int:
 
 
 def compare_names(one: AnyResource, other: AnyResource) -> int:
-    """Those with one display name, of several namespaces, stay in the order of their own names."""
-    return _descending(one.display_name, other.display_name) or _descending(other.name, one.name)
+    return (one.display_name < other.display_name) - (one.display_name > other.display_name)
 
 
 def _compare_dataplane_targets(one: TargetRef, other: TargetRef) -> int:
@@ -81,7 +80,3 @@ def _role_rank(policy: AnyResource) -> int:
 
 def _origin_rank(policy: AnyResource) -> int:
     return _ORIGINS.get(policy.labels.get(well_known.ORIGIN, ""), 2)
-
-
-def _descending(one: str, other: str) -> int:
-    return (one < other) - (one > other)

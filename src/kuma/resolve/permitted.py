@@ -116,7 +116,7 @@ def _tags_of_mesh_service(view: MeshView, name: str) -> Tags:
 
 def _permitting(view: MeshView, tags: Tags, known: frozenset[str]) -> Permitting:
     """`known`: the tags of targets that count; others are passed over."""
-    service = Subject("", (), ProxyType.SIDECAR, False, (InboundSubject("", tags),), None)
+    service = Subject("", (), ProxyType.SIDECAR, (InboundSubject("", tags),), None)
     entries: list[tuple[Subset, bool]] = []
     is_open = _is_open_by_dataplane(view)
     for placement, policies in _policies(view):

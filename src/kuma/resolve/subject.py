@@ -45,7 +45,6 @@ class Subject:
     name: str
     labels: Tags
     proxy_type: ProxyType
-    is_builtin_gateway: bool
     inbounds: tuple[InboundSubject, ...]
     gateway_tags: Tags | None
 
@@ -96,7 +95,6 @@ def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subjec
         name=name if name in asked.names else "",
         labels=_only(dataplane.labels, asked.labels | _SCOPING_LABELS),
         proxy_type=ProxyType.SIDECAR if gateway is None else ProxyType.GATEWAY,
-        is_builtin_gateway=spec.is_builtin_gateway,
         inbounds=tuple(
             InboundSubject(
                 section=inbound.section_name if inbound.section_name in asked.sections else "",
@@ -104,9 +102,7 @@ def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subjec
             )
             for inbound in spec.networking.inbound
         ),
-        gateway_tags=_only(gateway.tags, asked.tags)
-        if gateway is not None and spec.is_delegated_gateway
-        else None,
+        gateway_tags=None if gateway is None else _only(gateway.tags, asked.tags),
     )
 
 

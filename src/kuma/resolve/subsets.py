@@ -90,20 +90,8 @@ def contains(subset: Subset, element: Mapping[str, str]) -> bool:
 
 
 def includes(wider: Subset, narrower: Subset) -> bool:
-    """Whether everybody in `narrower` is in `wider`, judged by the tags that they name."""
-    by_key: dict[str, list[TagPredicate]] = {}
-    for tag in narrower:
-        by_key.setdefault(tag.key, []).append(tag)
-    return all(
-        tag.key in by_key and all(_includes_tag(tag, other) for other in by_key[tag.key])
-        for tag in wider
-    )
-
-
-def _includes_tag(wider: TagPredicate, narrower: TagPredicate) -> bool:
-    if wider.negated is narrower.negated:
-        return wider.value == narrower.value
-    return wider.negated and wider.value != narrower.value
+    """Whether everybody in `narrower` is in `wider`, which is that of an entry: without negations."""
+    return set(wider) <= set(narrower)
 
 
 def _merge_into(subset: Subset, entries: Sequence[Entry], merge: Merge) -> list[Rule]:
