@@ -10,6 +10,7 @@ import yaml
 from kuma.config.load import load_control_plane
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.codec import parse_document
+from kuma.resources.kind import AnyKind
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -86,3 +87,14 @@ def test_every_page_is_in_the_index() -> None:
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
     known = {page for page in pages if not page.startswith("decisions/")}
     assert known - linked - {"index.md"} == set()
+
+
+@pytest.mark.parametrize("kind", REGISTRY.policies(), ids=lambda kind: kind.name)
+def test_the_page_of_a_policy_is_complete(kind: AnyKind) -> None:
+    page = ROOT / "docs" / "policies" / f"{kind.argument}.md"
+    text = page.read_text(encoding="utf-8")
+    assert any(f"type: {kind.name}\n" in example for example in blocks(page, "yaml"))
+    seen = text.partition("\n## See it work\n")[2]
+    assert "kumactl inspect dataplane" in seen
+    assert "Without " in seen
+    assert text.endswith(f"[All fields](../reference/resources.md#{kind.argument})\n")
