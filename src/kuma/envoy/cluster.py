@@ -26,6 +26,7 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # What holds where no MeshTimeout says otherwise. Source: reference 6.4, seen in Kuma's clusters.
 CONNECT_TIMEOUT = duration(timedelta(seconds=5))
 INBOUND_CONNECT_TIMEOUT = duration(timedelta(seconds=10))
+INBOUND_IDLE_TIMEOUT = duration(timedelta(hours=2))
 
 # `track_remaining` shows in the statistics how near a limit is.
 _LIMITS = CircuitBreakers(thresholds=[CircuitBreakers.Thresholds(track_remaining=True)])
@@ -49,7 +50,10 @@ def build_inbound_cluster(inbound: Inbound) -> Upstream:
     cluster.connect_timeout.CopyFrom(INBOUND_CONNECT_TIMEOUT)
     if inbound.source:
         cluster.upstream_bind_config.CopyFrom(sending_from(inbound.source))
-    return Upstream(cluster, _spoken(inbound.protocol))
+    spoken = _spoken(inbound.protocol)
+    if spoken is not None:
+        spoken.common_http_protocol_options.idle_timeout.CopyFrom(INBOUND_IDLE_TIMEOUT)
+    return Upstream(cluster, spoken)
 
 
 def build_local_cluster(name: str, address: Address) -> Cluster:

@@ -57,7 +57,7 @@ TLS_INSPECTOR = ListenerFilter(
 # What an inbound has before MeshTimeout shapes it: generous, since the client's sidecar decides.
 # Source: reference 6.3, seen in Kuma's listeners.
 INBOUND_STREAM_IDLE = duration(timedelta(hours=1))
-INBOUND_TCP_IDLE = duration(timedelta(hours=2))
+INBOUND_IDLE = duration(timedelta(hours=2))
 
 TAGS_METADATA = "io.kuma.tags"
 UNIFIED_NAME = "kuma.io/unified-name"
@@ -183,7 +183,7 @@ def _inbound_chain(
         chain.http = HttpChain(manager, _always(inbound.protocol))
     else:
         chain.tcp = TcpProxy(
-            stat_prefix=names.statistic(cluster), cluster=cluster, idle_timeout=INBOUND_TCP_IDLE
+            stat_prefix=names.statistic(cluster), cluster=cluster, idle_timeout=INBOUND_IDLE
         )
     shape(chain)
     filters = [*chain.network_filters, *_last_filters(chain.http, chain.tcp)]
@@ -195,7 +195,7 @@ def _inbound_manager(
 ) -> HttpConnectionManager:
     manager = build_manager(cluster, inbound.address, internal=internal)
     manager.rds.CopyFrom(_over_rds(inbound.route_name))
-    manager.common_http_protocol_options.CopyFrom(_NO_IDLE_TIMEOUT)
+    manager.common_http_protocol_options.idle_timeout.CopyFrom(INBOUND_IDLE)
     manager.stream_idle_timeout.CopyFrom(INBOUND_STREAM_IDLE)
     # The workload learns the client's identity from x-forwarded-client-cert, and from no forged one.
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET

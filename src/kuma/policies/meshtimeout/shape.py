@@ -48,6 +48,8 @@ class TimeoutShaper(Shaper):
         if chain.http is not None:
             if conf is not None:
                 _shape_headers_timeout(chain.http.manager, conf)
+                # Idle connections are ended by the cluster's timeout.
+                chain.http.manager.common_http_protocol_options.idle_timeout.CopyFrom(duration(OFF))
             conditional = chain.inbound.conf.get(ConditionalTimeouts)
             if conditional is not None:
                 chain.inspects_tls |= any(each.match.sni is not None for each in conditional.rules)
@@ -95,7 +97,7 @@ def _sending(outbound: Outbound, conf: Slots) -> TimeoutConf | None:
 
 
 def _for_all(inbound: Inbound) -> TimeoutConf | None:
-    """None: policies speak only of some clients, and everybody else keeps the generous limits."""
+    """None: policies speak only of some clients, and everything else keeps the generous limits."""
     conf = inbound.conf.get(TimeoutConf)
     if conf is None and inbound.conf.get(ConditionalTimeouts) is None:
         return TimeoutConf()
@@ -110,7 +112,7 @@ def _shape_conditional(host: VirtualHost, conditional: ConditionalTimeouts) -> N
         route = host.routes.add()
         route.CopyFrom(base)
         route.match.headers.extend(map(build_header_match, matches_of(rule.match)))
-        _shape_action(route.route, rule.conf)
+        _shape_written(route.route, _http(rule.conf))
     host.routes.append(base)
 
 
@@ -123,6 +125,14 @@ def _shape_headers_timeout(manager: HttpConnectionManager, conf: TimeoutConf) ->
 def _shape_action(action: RouteAction, conf: TimeoutConf) -> None:
     action.timeout.CopyFrom(duration(_or(_http(conf).request_timeout, REQUEST)))
     action.idle_timeout.CopyFrom(duration(_or(_http(conf).stream_idle_timeout, STREAM_IDLE)))
+
+
+def _shape_written(action: RouteAction, http: TimeoutHttp) -> None:
+    """Without defaults: what a condition leaves out is as for everybody."""
+    if http.request_timeout is not None:
+        action.timeout.CopyFrom(duration(http.request_timeout))
+    if http.stream_idle_timeout is not None:
+        action.idle_timeout.CopyFrom(duration(http.stream_idle_timeout))
 
 
 def _shape_cluster(upstream: Upstream, conf: TimeoutConf, *, is_http: bool) -> None:
