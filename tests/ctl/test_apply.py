@@ -200,6 +200,22 @@ def test_all_malformed_documents_are_told(api: RunningApi, shell: Shell) -> None
                 "nothing was applied"
             ),
         ),
+        (
+            ["-f", "-"],
+            "type: Mesh\nname: {{ name }}",
+            (
+                "standard input, line 2, column 8: found unhashable key, if it is a template, "
+                "give its variables with --var name=...; nothing was applied"
+            ),
+        ),
+        (
+            ["-f", "-"],
+            'template: "{{ .Name }}"\nname: [',
+            (
+                "standard input, line 3, column 1: did not find expected node content; "
+                "nothing was applied"
+            ),
+        ),
         (["-f", "-", "--var", "x"], "", '--var: "x" must be formatted as key=value'),
     ],
 )

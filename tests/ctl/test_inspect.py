@@ -241,6 +241,13 @@ def test_a_dataplane_is_shown_from_all_sides(
         ),
         (["secret", "x"], "Secret is not a policy that selects dataplanes by targetRef"),
         (
+            ["nope"],
+            (
+                'unknown command "nope" for "kumactl inspect". '
+                "If it is a policy, its NAME is missing.\nRun 'kumactl inspect --help' for usage."
+            ),
+        ),
+        (
             ["dataplanez"],
             (
                 'unknown command "dataplanez" for "kumactl inspect", did you mean "dataplane"? '

@@ -319,7 +319,7 @@ async def test_it_asks_until_the_control_plane_answers(tmp_path: Path) -> None:
         control_plane(tmp_path, reply, started=False) as plane,
         sidecar(plane, tmp_path, KUMA_CONTROL_PLANE_RETRY_BACKOFF="50ms") as dp,
     ):
-        await dp.process.line("is not reachable")
+        await dp.process.line("is not reachable: nobody listens there")
         await plane.start()
         await dp.process.line("status 503: the store is away")
         await dp.process.line("knows no such Dataplane yet")

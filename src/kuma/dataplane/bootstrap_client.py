@@ -113,6 +113,9 @@ class BootstrapClient:
         except TimeoutError as error:
             message = f"the control plane at {url} did not answer within 10s"
             raise NotReached("timeout", message) from error
+        except ConnectionRefusedError as error:
+            message = f"the control plane at {url} is not reachable: nobody listens there"
+            raise NotReached("connection", message) from error
         except OSError as error:
             message = f"the control plane at {url} is not reachable: {error.strerror or error}"
             raise NotReached("connection", message) from error

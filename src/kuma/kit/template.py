@@ -36,6 +36,11 @@ def render(template: str, variables: Mapping[str, str], *, flag: str = "--datapl
     return _TAG.sub(value_of, template)
 
 
+def is_template(text: str) -> bool:
+    """Whether it has variables, those of Go's templates aside."""
+    return any(not tag["name"].startswith(".") for tag in _TAG.finditer(text))
+
+
 def unused(template: str, variables: Mapping[str, str]) -> tuple[str, ...]:
     """Variables that the template does not name, in the order given."""
     named = {tag["name"] for tag in _TAG.finditer(template)}

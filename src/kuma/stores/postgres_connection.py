@@ -142,11 +142,14 @@ class Database:
             raise
         except TimeoutError as error:
             raise Unavailable(f"{self.name}: no answer within {self.timeout:g} s") from error
+        except ConnectionRefusedError as error:
+            raise Unavailable(f"{self.name}: nobody listens there") from error
+        except OSError as error:
+            raise Unavailable(f"{self.name}: {error.strerror or error}") from error
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,
-            OSError,
         ) as error:
             raise Unavailable(f"{self.name}: {error}") from error
 

@@ -70,7 +70,15 @@ def migrate() -> None:
     """Change the database's schema."""
 
 
-@migrate.command("up")
+@migrate.command(
+    "up",
+    epilog="""
+\b
+Example:
+  # before the first start, and before the first instance of a new version
+  KUMA_STORE_TYPE=postgres KUMA_STORE_POSTGRES_HOST=db kuma-cp migrate up
+""",
+)
 @_CONFIG
 @click.option("--log-level", type=_LEVELS, default="info")
 def migrate_up(config_file: Path | None, log_level: str) -> None:

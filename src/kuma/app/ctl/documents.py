@@ -16,11 +16,12 @@ from typing import Any
 
 from kuma.app.ctl.errors import CtlError
 from kuma.kit.json_yaml import BadYaml, load_documents
-from kuma.kit.template import BadTemplate, render
+from kuma.kit.template import BadTemplate, is_template, render
 from kuma.resources.names import DEFAULT_MESH
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _NOTHING = "nothing was applied"
+_TEMPLATE = "if it is a template, give its variables with --var name=..."
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def parse_resources(source: Source, variables: Mapping[str, str]) -> list[GivenR
         text = render(source.text, variables, flag="--var") if variables else source.text
         documents = load_documents(text)
     except (BadTemplate, BadYaml) as error:
-        raise CtlError(f"{source.name}, {error}; {_NOTHING}") from error
+        hint = "" if variables or not is_template(source.text) else f", {_TEMPLATE}"
+        raise CtlError(f"{source.name}, {error}{hint}; {_NOTHING}") from error
     found, faults = [], []
     for each in documents:
         place = f"{source.name}, line {each.line}"

@@ -113,7 +113,15 @@ def _version(*, detailed: bool) -> None:
         click.echo(f"{name + ':':<15}{value}")
 
 
-@kuma_dp.command("wait", help="Wait until the proxy is ready.")
+_WAIT_EPILOG = """
+\b
+Example:
+  # an application that must not start before its proxy
+  kuma-dp wait --url=http://localhost:9901/ready --timeout=1m && exec redis-server
+"""
+
+
+@kuma_dp.command("wait", epilog=_WAIT_EPILOG, help="Wait until the proxy is ready.")
 @click.option("--url", default="http://localhost:9901/ready", help="Where Envoy's admin tells it")
 @click.option("--unix-socket", default="", help="Envoy's admin socket, instead of --url")
 @click.option("--timeout", type=DURATION, default=timedelta(seconds=180), help="(default 3m0s)")

@@ -30,8 +30,9 @@ class _Inspect(GoGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.commands and not name.startswith("-") and not args[1:]:
-            unknown = f"{self.unknown(ctx, name)} If it is a policy, its NAME is missing."
-            raise click.UsageError(unknown, ctx)
+            unknown = self.unknown(ctx, name)
+            end = "" if unknown.endswith("?") else "."
+            raise click.UsageError(f"{unknown}{end} If it is a policy, its NAME is missing.", ctx)
         return super().resolve_command(ctx, args)
 
     @staticmethod
