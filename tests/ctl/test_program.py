@@ -82,7 +82,7 @@ def test_resources_are_shown_without_the_models(api: RunningApi, tmp_path: Path)
         f"kumactl.main(['config', 'control-planes', 'add', '--name=t', '--address={api.url}'],"
         " standalone_mode=False);"
         "kumactl.main(['get', 'meshes'], standalone_mode=False);"
-        "print('pydantic' in sys.modules, 'kuma.resources' in sys.modules)"
+        "print('pydantic' in sys.modules, 'kuma.resources.kinds' in sys.modules)"
     )
     found = subprocess.run(
         [sys.executable, "-c", script],
