@@ -14,6 +14,7 @@ from kuma.plan.origin import Origin
 from kuma.resolve.merge import merge
 from kuma.resolve.placement import InboundRule
 from kuma.resolve.subsets import MAX_COMBINATIONS, TooManyCombinations
+from kuma.resources.kri import kri_of
 from kuma.resources.match import Match, SniMatch, SpiffeIdMatch, SpiffeMatchType
 from kuma.resources.resource import AnyResource
 from kuma.resources.spec import SpecModel
@@ -157,10 +158,11 @@ def _rules_of(policy: AnyResource) -> Iterable[InboundRule]:
     entries = getattr(policy.spec, "rules", None) or ()
     if not entries and traits is not None and traits.from_as_rules:
         entries = getattr(policy.spec, "from_", None) or ()
+    kri = str(kri_of(policy) or "")
     for index, entry in enumerate(entries):
         origin = Origin(policy.kind.name, policy.mesh, policy.name, index)
         for match in getattr(entry, "matches", None) or (None,):
-            yield InboundRule(match, entry.default, origin)
+            yield InboundRule(match, entry.default, origin, kri)
 
 
 def _specificity(match: Match | None) -> tuple[int, bool]:

@@ -60,11 +60,13 @@ class Rule:
 
 @value
 class InboundRule:
-    """An entry of `rules` (or of `from`, without a match) for each of its matches."""
+    """An entry of `rules` (or of `from`, without a match) for each of its matches. `kri` is that of its
+    policy."""
 
     match: Match | None
     conf: SpecModel
     origin: Origin
+    kri: str = ""
 
 
 @value

@@ -1,5 +1,7 @@
 """What an inbound is handed of MeshTrafficPermissions."""
 
+from dataclasses import replace
+
 from kuma.plan.origin import Origin
 from kuma.policies.meshtrafficpermission.model import (
     Action,
@@ -59,17 +61,18 @@ def test_rules_by_identity_take_the_place_of_tags() -> None:
         "allow": [spiffe],
         "allowWithShadowDeny": [{}],
     }
-    rules = a_policy("MeshTrafficPermission", "r", {"rules": [{"default": default}]})
+    labels = {"kuma.io/zone": "east"}
+    rules = a_policy("MeshTrafficPermission", "r", {"rules": [{"default": default}]}, labels=labels)
+    anybody = IdentityMatch(origins=by("r", 0), policy="kri_mtp_default_east__r_")
     assert handed(rules, a_permission("a", (MESH, "Allow"))) == PermissionConf(
         identity_rules=IdentityRules(
-            deny=(IdentityMatch(sni="a.b", origins=by("r", 0)),),
+            deny=(replace(anybody, sni="a.b"),),
             allow=(
-                IdentityMatch(
-                    SpiffeMatch(SpiffeMatchKind.PREFIX, "spiffe://default/web"),
-                    origins=by("r", 0),
+                replace(
+                    anybody, spiffe=SpiffeMatch(SpiffeMatchKind.PREFIX, "spiffe://default/web")
                 ),
             ),
-            allow_with_shadow_deny=(IdentityMatch(origins=by("r", 0)),),
+            allow_with_shadow_deny=(anybody,),
         )
     )
 

@@ -6,7 +6,6 @@ Source: reference 14.7.
 
 from collections.abc import Iterable, Iterator
 
-from kuma.plan.origin import Origin
 from kuma.policies.meshtrafficpermission.model import (
     Action,
     ActionConf,
@@ -62,17 +61,18 @@ def _identity_rules(rules: Iterable[InboundRule]) -> IdentityRules:
     shadow: list[IdentityMatch] = []
     for rule in rules:
         if isinstance(rule.conf, MatchesConf):
-            deny += _matches(rule.conf.deny or (), rule.origin)
-            allow += _matches(rule.conf.allow or (), rule.origin)
-            shadow += _matches(rule.conf.allow_with_shadow_deny or (), rule.origin)
+            deny += _matches(rule.conf.deny or (), rule)
+            allow += _matches(rule.conf.allow or (), rule)
+            shadow += _matches(rule.conf.allow_with_shadow_deny or (), rule)
     return IdentityRules(tuple(deny), tuple(allow), tuple(shadow))
 
 
-def _matches(matches: Iterable[Match], origin: Origin) -> Iterable[IdentityMatch]:
+def _matches(matches: Iterable[Match], rule: InboundRule) -> Iterable[IdentityMatch]:
     for match in matches:
         spiffe = match.spiffe_id
         yield IdentityMatch(
             spiffe=None if spiffe is None else SpiffeMatch(spiffe.type, spiffe.value),
             sni=None if match.sni is None else match.sni.value,
-            origins=(origin,),
+            origins=(rule.origin,),
+            policy=rule.kri,
         )

@@ -87,11 +87,13 @@ class SpiffeMatch:
 
 @value
 class IdentityMatch:
-    """Every part that is set must hold; with none set, everybody matches."""
+    """Every part that is set must hold; with none set, everybody matches. `policy` is the KRI of the
+    one that says so."""
 
     spiffe: SpiffeMatch | None = None
     sni: str | None = None
     origins: tuple[Origin, ...] = ()
+    policy: str = ""
 
 
 @value

@@ -37,7 +37,6 @@ from kuma.envoy.endpoint import SERVICE
 from kuma.envoy.message import pack
 from kuma.envoy.shaper import InboundChain, Shaper
 from kuma.plan import names
-from kuma.plan.origin import Origin
 from kuma.plan.proxy import Inbound
 from kuma.policies.meshtrafficpermission.model import (
     Action,
@@ -49,7 +48,6 @@ from kuma.policies.meshtrafficpermission.model import (
     TagMatch,
     TagRule,
 )
-from kuma.resources.kri import Kri
 
 NETWORK_RBAC = "envoy.filters.network.rbac"
 POLICY = "MeshTrafficPermission"
@@ -224,7 +222,7 @@ def _matcher(
     made.on_no_match.CopyFrom(_decide(otherwise, NO_RULE))
     for match, action in decisions:
         predicate = _predicate(match)
-        decision = _decide(action, _name(match.origins))
+        decision = _decide(action, match.policy or NO_RULE)
         if predicate is None:  # everybody: nothing after it is ever asked
             made.on_no_match.CopyFrom(decision)
             break
@@ -282,13 +280,6 @@ def _asks_for_sni(rules: IdentityRules) -> bool:
         for matches in (rules.deny, rules.allow, rules.allow_with_shadow_deny)
         for match in matches
     )
-
-
-def _name(origins: tuple[Origin, ...]) -> str:
-    if not origins:
-        return NO_RULE
-    first = origins[0]
-    return str(Kri("mtp", first.mesh, "", "", first.name))
 
 
 SHAPER = PermissionShaper()
