@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first set")
     parser.add_argument("--policies", type=int, default=30, help="in each set")
     parser.add_argument("--kinds", default="", help="of policies; default: all that both have")
+    parser.add_argument("--only", default="", help="what to ask; default: all")
     parser.add_argument("--out", type=Path, help="write each difference there, a line of JSON each")
     parser.add_argument("--keep", action="store_true", help="do not delete the sets afterwards")
     parser.add_argument("--show", type=int, default=3, help="examples of each sort of difference")
@@ -55,6 +56,7 @@ async def our_side(options: argparse.Namespace) -> AsyncIterator[Side]:
 
 async def compare(options: argparse.Namespace) -> Report:
     report = Report(options.show)
+    only = frozenset(filter(None, options.only.split(",")))
     async with our_side(options) as ours:
         theirs = Side("theirs", options.rival, options.xds)
         await asyncio.gather(ours.learn(), theirs.learn())
@@ -64,7 +66,7 @@ async def compare(options: argparse.Namespace) -> Report:
             kinds = [each for each in kinds if each in options.kinds.split(",")]
         for seed in range(options.first, options.first + options.sets):
             world = a_world(seed, kinds, policies=options.policies)
-            comparison = Comparison(world, ours, theirs, report)
+            comparison = Comparison(world, ours, theirs, report, only)
             try:
                 await comparison.run()
             finally:

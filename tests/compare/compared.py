@@ -114,8 +114,13 @@ class Report:
 
 
 class Comparison:
-    def __init__(self, world: World, ours: Side, theirs: Side, report: Report) -> None:
+    """`only`: what to ask; empty: all."""
+
+    def __init__(
+        self, world: World, ours: Side, theirs: Side, report: Report, only: frozenset[str]
+    ) -> None:
         self._world, self._ours, self._theirs, self._report = world, ours, theirs, report
+        self._only = only
         self._taken: list[Json] = []
         self._form = reasons.Stored(())
 
@@ -274,6 +279,7 @@ class Comparison:
 
     async def _compare(self, questions: list[Question]) -> None:
         """Asks again for a while: each side may need its time."""
+        questions = [each for each in questions if not self._only or each.what in self._only]
         until = 0.0
         answers: dict[Question, tuple[Json, Json]] = {}
         waiting = questions

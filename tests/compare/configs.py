@@ -1,8 +1,8 @@
 """What two control planes give to the Envoys of one set, in the form in which it must be equal.
 
-Routes of HTTP come over RDS here, and permissions with them, where the rival has both in the listener;
-each side has its own ways for what is of the control plane alone. What is left is how traffic goes:
-listeners and their filters, routes, clusters, endpoints. `_LEFT_OUT` and the functions below are the
+Routes of HTTP come over RDS here, where the rival has them in the listener; what an inbound does with
+whom is worked out (`clients`); each side has its own ways for what is of the control plane alone. What is
+left is how traffic goes: listeners and their filters, routes, clusters, endpoints. `_LEFT_OUT` and the functions below are the
 exceptions, each with its reason.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from tests.compare import clients
 from tests.compare.chance import Json
 
 _TYPE = "type.googleapis.com/envoy.config.{0}.v3.{1}"
@@ -21,11 +22,12 @@ _ENDPOINTS = _TYPE.format("endpoint", "ClusterLoadAssignment")
 _LISTENERS = _TYPE.format("listener", "Listener")
 _ROUTES = _TYPE.format("route", "RouteConfiguration")
 
-_HTTP_RBAC = "envoy.filters.http.rbac"
-_OVER_RDS = (_HTTP_RBAC, "envoy.filters.http.fault", "envoy.filters.http.local_ratelimit")
+_NETWORK_RBAC = "envoy.filters.network.rbac"
 _NOT_HERE = ("envoy.filters.network.kafka_broker", "envoy.filters.network.set_filter_state")
 """Of statistics of Kafka, for which this Envoy has no filter; of conditions on clients, who are known by
 headers here."""
+_ENDS = {"envoy.filters.network.http_connection_manager", "envoy.filters.network.tcp_proxy"}
+"""Filters that a chain must end with."""
 _OWN = ("kuma:", "_kuma", "kuma_", "system_", "access_log_sink", "ads_cluster", "meshaccesslog:", "meshtrace:", "extra")  # fmt: skip
 """Names of what only the control plane and kuma-dp use, and of collectors, which each side names."""
 _DEFAULTS = {"idleTimeout": "3600s", "maxConnectionDuration": "0s", "maxStreamDuration": "0s"}
@@ -63,17 +65,15 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         if each.get("tags")
     }
     clusters = {
-        name: each if "_" in name or name.split("-")[0] in own else _without_balancing(each)
+        name: each if "_" in name or name.split("-")[0] in own else _without_policies(each)
         for name, each in _named(xds.get(_CLUSTERS), _cluster).items()
     }
-    listeners = _named(xds.get(_LISTENERS), partial(_listener, routes))
+    listeners = _named(xds.get(_LISTENERS), partial(_listener, dataplane["mesh"], routes))
     mixed = _mixed(documents)
-    listeners = {
-        name: each
-        for name, each in listeners.items()
-        if not any(cluster.split("-")[0] in mixed for cluster in _clusters_in(each))
-    }
     used = set(_clusters_in(listeners)) - _shared(dataplane)
+    clusters = {
+        name: _without_way(each) if _is_external(name) else each for name, each in clusters.items()
+    }
     return {
         "clusters": {
             name: _without_tls(each) if is_permissive or _is_of(by_hand, name) else each
@@ -83,11 +83,24 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         "endpoints": {
             name: each
             for name, each in _named(xds.get(_ENDPOINTS), _assignment).items()
-            if name in used
+            if name in used and not _is_external(name)
         },
         "listeners": listeners,
+        "mixed": [
+            name
+            for name, each in sorted(listeners.items())
+            if any(cluster.split("-")[0] in mixed for cluster in _clusters_in(each))
+        ],
         "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
+        "secured": any(_serves_with_tls(each) for each in documents),
     }
+
+
+def _serves_with_tls(document: Json) -> bool:
+    """Whether it asks that metrics are served with TLS."""
+    text = json.dumps(document)
+    is_metric = document["type"] == "MeshMetric"
+    return is_metric and ('"ProvidedTLS"' in text or '"ActiveMTLSBackend"' in text)
 
 
 def told(listener: Json) -> Json:
@@ -153,18 +166,34 @@ def _is_of(services: list[str], cluster: str) -> bool:
     return found is not None and found[1] in services
 
 
+def _is_external(cluster: str) -> bool:
+    return "_extsvc_" in cluster
+
+
+def _without_way(cluster: Json) -> Json:
+    """A MeshExternalService is called there by way of an egress, with the mesh's own TLS, and here
+    directly."""
+    own = {"type", "edsClusterConfig", "loadAssignment", "transportSocket"}
+    kept = {key: each for key, each in cluster.items() if key not in own}
+    options = kept.get("typedExtensionProtocolOptions", {}).values()
+    if not any(each.keys() - {"@type"} for each in options):
+        kept.pop("typedExtensionProtocolOptions", None)
+    return kept
+
+
 def _without_tls(cluster: Json) -> Json:
     """Whether a MeshService by hand is ready for TLS hangs on when it was seen without proxies, and of
     a permissive mesh on which proxies have certificates yet."""
     return {key: each for key, each in cluster.items() if key != "transportSocket"}
 
 
-def _without_balancing(cluster: Json) -> Json:
-    """The rival has no load balancing for services by tags that a route alone sends to."""
+def _without_policies(cluster: Json) -> Json:
+    """What policies say of services by tags that a route alone sends to, the rival leaves out."""
     return {
         key: each
         for key, each in cluster.items()
-        if key != "lbPolicy" and not key.endswith("LbConfig")
+        if key not in {"lbPolicy", "circuitBreakers", "outlierDetection", "healthChecks"}
+        and not key.endswith("LbConfig")
     }
 
 
@@ -176,14 +205,11 @@ def _shared(dataplane: Json) -> set[str]:
 
 
 def _named(resources: Json, normal: Callable[[Json], Json]) -> Json:
-    """Neither of MeshExternalServices, which are called through an egress there, nor of
-    MeshMultiZoneServices, which no outbound can name; nor listeners at no port."""
+    """Without listeners at no port."""
     made = {
-        name: normal(each)
-        for name, each in (resources or {}).items()
-        if not name.startswith(_OWN) and "_extsvc_" not in name
+        name: normal(each) for name, each in (resources or {}).items() if not name.startswith(_OWN)
     }
-    return {name: each for name, each in made.items() if each and "_mzsvc_" not in json.dumps(each)}
+    return {name: each for name, each in made.items() if each}
 
 
 def _plain(body: Json) -> Json:
@@ -193,7 +219,7 @@ def _plain(body: Json) -> Json:
         return body
     if body.get("header", {}).get("key") == "x-kuma-tags":
         return {"header": body["header"]}
-    if "header" in body and "appendAction" in body:  # `%` is a percent sign
+    if "value" in body.get("header", {}):  # `%` is a percent sign
         text = str(body["header"].get("value", "")).replace("%%", "%")
         body = {**body, "header": {**body["header"], "value": text}}
     kept = {key: _plain(each) for key, each in body.items() if key not in _LEFT_OUT}
@@ -247,12 +273,15 @@ def _assignment(body: Json) -> Json:
     return {"endpoints": found, "policy": body.get("policy")}
 
 
-def _listener(routes: Json, body: Json) -> Json:
+def _listener(mesh: str, routes: Json, body: Json) -> Json:
     """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for."""
     address = body.get("address", {}).get("socketAddress", {})
     if not address.get("portValue"):
         return {}
-    listener = _plain(_inlined(body, routes))
+    listener = _inlined(body, routes)
+    if listener.get("trafficDirection") == "INBOUND":
+        _ask_for_clients(mesh, listener)
+    listener = _plain(listener)
     tags = listener.get("metadata", {}).get("filterMetadata", {}).get("io.kuma.tags")
     if tags is not None and set(tags) <= {"kuma.io/zone"}:
         del listener["metadata"]
@@ -263,16 +292,70 @@ def _listener(routes: Json, body: Json) -> Json:
     return listener
 
 
+def _ask_for_clients(mesh: str, listener: Json) -> None:
+    """What holds for clients, in place of the filters and routes that make it so."""
+    chains = listener.get("filterChains") or ()
+    is_secured = any("transportSocket" in each for each in chains)
+    for chain in chains:
+        if "transportSocket" in chain:
+            known = tuple(clients.clients(mesh))
+        else:
+            known = (clients.ANYBODY,) if is_secured else tuple(clients.with_tags())
+        for each in chain.get("filters") or ():
+            config = each.get("typedConfig", {})
+            if each["name"] == _NETWORK_RBAC:
+                found = {str(one): clients.permission(config, one) for one in known}
+                each["typedConfig"] = {"clients": found}
+            elif "routeConfig" in config:
+                config["clients"] = {str(one): clients.http(config, one) for one in known}
+                config["httpFilters"] = [
+                    one for one in config["httpFilters"] if not _is_by_client(one)
+                ]
+                for host in config["routeConfig"]["virtualHosts"]:
+                    host.pop("routes", None)
+                    host.pop("typedPerFilterConfig", None)
+
+
+def _is_by_client(http_filter: Json) -> bool:
+    inner = http_filter.get("typedConfig", {}).get("extensionConfig", {}).get("name")
+    return http_filter["name"] in clients.BY_CLIENT or inner in clients.BY_CLIENT
+
+
 def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
-    """Both without listeners that end connections: ours where no backend can be reached, the rival's
-    where it has no filter for a protocol; and ours as below."""
-    broken = {
-        name
-        for name, each in (*ours["listeners"].items(), *theirs["listeners"].items())
-        if not all(chain.get("filters") for chain in each.get("filterChains") or ())
-    }
-    one, other = _without_listeners(ours, broken), _without_listeners(theirs, broken)
+    """Both as below, and without listeners
+    - that end connections: ours where no backend can be reached, the rival's where it has no filter for
+      a protocol,
+    - to services of mixed protocols,
+    - that send to a MeshMultiZoneService on one side alone, as its name means it here,
+    - that send to what nobody serves on one side alone, as it has no share here;
+    and without what is told of metrics where they would be served without the TLS that is asked for."""
+    left_out = {*ours["mixed"], *theirs["mixed"]}
+    for side in (ours, theirs):
+        left_out |= {name for name, each in side["listeners"].items() if _is_broken(each)}
+    for name in ours["listeners"].keys() | theirs["listeners"].keys():
+        for part in (_multi_zone, _unserved):
+            if part(ours, name) != part(theirs, name):
+                left_out.add(name)
+    one, other = _without_listeners(ours, left_out), _without_listeners(theirs, left_out)
     return _alike(one, other), other
+
+
+def _is_broken(listener: Json) -> bool:
+    return any(
+        not _ENDS.intersection(each["name"] for each in chain.get("filters") or ())
+        for chain in listener.get("filterChains") or ()
+    )
+
+
+def _unserved(config: Json, listener: str) -> set[str]:
+    known = config["endpoints"]
+    used = _clusters_in(config["listeners"].get(listener, {}))
+    return {each for each in used if each in known and not known[each].get("endpoints")}
+
+
+def _multi_zone(config: Json, listener: str) -> set[str]:
+    used = _clusters_in(config["listeners"].get(listener, {}))
+    return {each for each in used if "_mzsvc_" in each}
 
 
 def _without_listeners(config: Json, names: set[str]) -> Json:
@@ -282,7 +365,12 @@ def _without_listeners(config: Json, names: set[str]) -> Json:
         part: {name: each for name, each in config[part].items() if name in used}
         for part in ("clusters", "endpoints")
     }
-    return {**parts, "listeners": kept}
+    told = {
+        path: each
+        for path, each in config["told"].items()
+        if path != "/meshmetric" or not config["secured"]
+    }
+    return {**parts, "listeners": kept, "told": told}
 
 
 def _alike(ours: Json, theirs: Json) -> Json:
@@ -295,9 +383,7 @@ def _alike(ours: Json, theirs: Json) -> Json:
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
         return ours
     known = {
-        key: theirs[key]
-        if key == "commonHttpProtocolOptions" and _is_grpc(theirs.get(key, {"": ""}))
-        else _alike(each, theirs.get(key))
+        key: theirs[key] if _is_same(key, each, theirs.get(key)) else _alike(each, theirs.get(key))
         for key, each in ours.items()
         if key in theirs or not _is_more(key, each)
     }
@@ -312,6 +398,13 @@ def _is_less(key: str, theirs: Json, ours: Json) -> bool:
     if key == "commonHttpProtocolOptions":
         return ours is None and theirs == _DEFAULTS
     return key == "policy" and ours is None and theirs is not None
+
+
+def _is_same(key: str, ours: Json, theirs: Json) -> bool:
+    """Of faults the rival has some several times, where its combinations of tags overlap."""
+    if key == "faults" and theirs:
+        return all(each in ours for each in theirs) and all(each in theirs for each in ours)
+    return key == "commonHttpProtocolOptions" and _is_grpc(theirs or {"": ""})
 
 
 def _is_grpc(options: Json) -> bool:
@@ -350,37 +443,10 @@ def _filter(body: Json) -> Json:
     config = body.get("typedConfig", {})
     if body["name"].endswith("local_ratelimit.v3.LocalRateLimit"):
         return {**body, "name": "envoy.filters.network.local_ratelimit"}
-    if body["name"] == "envoy.filters.network.rbac":
-        return {"name": body["name"], **_rules(config)}
     if routes := config.get("routeConfig"):
         routes.pop("name", None)
-        config["httpFilters"] = _http_filters(config)
         _strip(routes)
     return body
-
-
-def _http_filters(config: Json) -> Json:
-    """Permissions are in the filter; faults and limits of rates, which each side builds its own way,
-    nowhere."""
-    hosts = config["routeConfig"].get("virtualHosts") or ()
-    over_rds = [host.pop("typedPerFilterConfig", {}).get(_HTTP_RBAC) for host in hosts]
-    filters = []
-    for each in config.get("httpFilters") or ():
-        inner = each.get("typedConfig", {}).get("extensionConfig", {}).get("name")
-        if each["name"] == _HTTP_RBAC:
-            rules = next((one.get("rbac", {}) for one in over_rds if one), each["typedConfig"])
-            filters.append({"name": _HTTP_RBAC, **_rules(rules)})
-        elif each["name"] not in _OVER_RDS and inner not in _OVER_RDS:
-            filters.append(each)
-    return filters
-
-
-def _rules(config: Json) -> Json:
-    """Nobody is let in by no rules, and by a matcher that matches nothing. What rules say is each side's
-    own: here the strongest decides, there combinations of clients do."""
-    named = ("rules", "matcher", "shadowRules", "shadowMatcher")
-    found = {key: config[key] for key in named if config.get(key)}
-    return {} if set(found.get("matcher", ())) == {"onNoMatch"} else dict.fromkeys(found, True)
 
 
 def _strip(routes: Json) -> None:
@@ -393,16 +459,8 @@ def _strip(routes: Json) -> None:
         host["routes"] = [each for each in host.get("routes") or () if not _is_own(each)]
         for route in host["routes"]:
             route["name"] = re.sub(r"-\d+$", "", route.get("name", ""))
-            own = route.get("typedPerFilterConfig", {})
-            for name in _OVER_RDS:
-                own.pop(name, None)
-            if not own:
-                route.pop("typedPerFilterConfig", None)
 
 
 def _is_own(route: Json) -> bool:
-    """Where no backend can be reached, requests are answered, and the rival has no such route; and what
-    holds under a condition on the client, each side finds its own way."""
-    match = json.dumps(route.get("match"))
-    is_answered = route.get("directResponse", {}).get("status") == 500
-    return is_answered or "x-kuma-client-" in match or "filterState" in match
+    """Where no backend can be reached, requests are answered, and the rival has no such route."""
+    return bool(route.get("directResponse", {}).get("status") == 500)

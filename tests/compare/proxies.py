@@ -73,16 +73,15 @@ def _outbound(r: Chance, port: int) -> Json:
             "name": r.choice(targets.SERVICES),
             "port": r.choice([80, 8080]),
         }
-    elif r.at(0.7):
+    elif r.at(0.5):
         found["backendRef"] = {
             "kind": "MeshExternalService",
             "name": r.choice(targets.EXTERNAL),
             "port": r.choice([443, 80]),
         }
     else:
-        found["backendRef"] = {
-            "kind": "MeshMultiZoneService",
-            "name": r.choice(targets.MULTI_ZONE),
-            "port": 80,
-        }
+        one = {"name": r.choice(targets.MULTI_ZONE)}
+        if r.at(0.7):
+            one = {"labels": dict([r.choice(targets.LABELS)])}
+        found["backendRef"] = {"kind": "MeshMultiZoneService", **one, "port": 80}
     return found

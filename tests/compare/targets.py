@@ -119,7 +119,9 @@ def source(r: Chance, kinds: tuple[str, ...]) -> Json:
 def backend_ref(r: Chance) -> Json:
     kind = r.one(_BACKEND_KINDS, ("Mesh", "MeshGateway", "X"))
     found: Json = {"kind": kind}
-    if kind in _NAMES:
+    if kind == "MeshMultiZoneService" and r.at(0.5):
+        found["labels"] = dict([r.choice(LABELS)])
+    elif kind in _NAMES:
         found["name"] = r.choice(_NAMES[kind])
     elif kind == "MeshService" and r.at(0.15):
         found["labels"] = labels(r)

@@ -121,6 +121,10 @@ def _refused(ours: Answer, document: Json) -> dict[str, str]:
         for field, text in _violations(ours)
         if text.startswith("unsupported value") and type(mending.find(document, field)) is int
     ]
+    if document["type"] == "MeshTrace":
+        violations = (f for f, text in _violations(ours) if text == "must not be empty")
+        literals = [each for each in violations if each.endswith(".literal")]
+        found |= dict.fromkeys(literals, "what Envoy would refuse is refused")
     advertised = "networking.advertisedAddress"
     if advertised in (field for field, _ in _violations(ours)):
         found[advertised] = "an advertisedAddress that is no address is refused"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tests.compare import configs
 from tests.compare.chance import Json
 from tests.compare.reasons import MULTI_ZONE
+from tests.compare.targets import MULTI_ZONE as MULTI_ZONES
 
 _BY_NAME = "the name of a MeshMultiZoneService means it"
 
@@ -13,6 +14,8 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
     """Empty: they may not."""
     if theirs.get("status") == 0:
         return "the rival closes the connection"
+    if what == "_hostnames" and _without_zone(ours) == _without_zone(theirs) != []:
+        return "a service of no zone is of this one"
     if what == "_hostnames" and theirs.get("title") == "could not generate hostname":
         return "a template that fails does not fail the others"
     if what == "_rules" and "rules" in ours and _without(ours, theirs) == _without(theirs, ours):
@@ -25,6 +28,16 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
     return ""
+
+
+def _without_zone(names: Json) -> Json:
+    """Names of MeshMultiZoneServices, which are of no zone, without the part where the rival writes the
+    service once more."""
+    return [
+        [part for part in each["hostname"].split(".") if part not in {"default", *MULTI_ZONES}]
+        for each in names.get("items") or ()
+        if set(each) == {"hostname"}
+    ]
 
 
 def _are_alike(ours: Json, theirs: Json) -> bool:

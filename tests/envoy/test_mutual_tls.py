@@ -200,8 +200,12 @@ PERMISSIONS = [
     ("id and server name", by_identity(allow=(whose_id_is(WEB, SNI),)), True),
     ("id and other server name", by_identity(allow=(whose_id_is(WEB, "x"),)), False),
     ("server name", by_identity(allow=(IdentityMatch(sni=SNI),)), True),
-    ("all by id", by_identity(allow=(IdentityMatch(),)), True),
-    ("all but one", by_identity(deny=(whose_id_is(WEB),), allow=(IdentityMatch(),)), False),
+    ("all by id", by_identity(allow=(whose_id_begins("spiffe://"),)), True),
+    (
+        "all but one",
+        by_identity(deny=(whose_id_is(WEB),), allow=(whose_id_begins("spiffe://"),)),
+        False,
+    ),
     ("shadow by id", by_identity(shadow=(whose_id_is(WEB),)), True),
     ("no identity rule", by_identity(), False),
 ]

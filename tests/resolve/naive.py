@@ -364,12 +364,13 @@ def permitted(mesh: Drawn, position: int, tags: Raw) -> str | None:
 
 
 def admitted(mesh: Drawn, position: int, identity: str, sni: str) -> bool | None:
-    """Whether a client with this identity may call; None: no rule speaks of identities."""
+    """Whether a client with this identity may call; None: no rule speaks of identities. An empty match
+    is nobody's."""
     rules = [e["default"] for p in at_inbound(mesh, position) for e in entries(p, "rules")]
 
     def any_of(*lists: str) -> Iterator[bool]:
         return (
-            is_met(match, identity, sni)
+            bool(match) and is_met(match, identity, sni)
             for conf in rules
             for each in lists
             for match in conf.get(each, ())

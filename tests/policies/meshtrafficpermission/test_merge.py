@@ -54,25 +54,22 @@ def test_what_can_never_decide_is_left_out() -> None:
     )
 
 
-def test_rules_by_identity_take_the_place_of_tags() -> None:
+def test_rules_by_identity_take_the_place_of_tags_and_an_empty_match_is_nobodys() -> None:
     spiffe = {"spiffeID": {"type": "Prefix", "value": "spiffe://default/web"}}
     default = {
         "deny": [{"sni": {"type": "Exact", "value": "a.b"}}],
         "allow": [spiffe],
-        "allowWithShadowDeny": [{}],
+        "allowWithShadowDeny": [{}, spiffe],
     }
     labels = {"kuma.io/zone": "east"}
     rules = a_policy("MeshTrafficPermission", "r", {"rules": [{"default": default}]}, labels=labels)
-    anybody = IdentityMatch(origins=by("r", 0), policy="kri_mtp_default_east__r_")
+    said = IdentityMatch(origins=by("r", 0), policy="kri_mtp_default_east__r_")
+    web = replace(said, spiffe=SpiffeMatch(SpiffeMatchKind.PREFIX, "spiffe://default/web"))
     assert handed(rules, a_permission("a", (MESH, "Allow"))) == PermissionConf(
         identity_rules=IdentityRules(
-            deny=(replace(anybody, sni="a.b"),),
-            allow=(
-                replace(
-                    anybody, spiffe=SpiffeMatch(SpiffeMatchKind.PREFIX, "spiffe://default/web")
-                ),
-            ),
-            allow_with_shadow_deny=(anybody,),
+            deny=(replace(said, sni="a.b"),),
+            allow=(web,),
+            allow_with_shadow_deny=(web,),
         )
     )
 

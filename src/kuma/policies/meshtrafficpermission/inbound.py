@@ -34,7 +34,9 @@ def place_permissions(rules: InboundRules) -> tuple[object, ...]:
 def lets_in(conf: SpecModel) -> bool:
     if isinstance(conf, ActionConf):
         return conf.action in {Action.ALLOW, Action.ALLOW_WITH_SHADOW_DENY}
-    return isinstance(conf, MatchesConf) and bool(conf.allow or conf.allow_with_shadow_deny)
+    if not isinstance(conf, MatchesConf):
+        return False
+    return any(map(_says_who, (*(conf.allow or ()), *(conf.allow_with_shadow_deny or ()))))
 
 
 def _tag_rules(rules: Iterable[Rule]) -> Iterator[TagRule]:
@@ -68,7 +70,7 @@ def _identity_rules(rules: Iterable[InboundRule]) -> IdentityRules:
 
 
 def _matches(matches: Iterable[Match], rule: InboundRule) -> Iterable[IdentityMatch]:
-    for match in matches:
+    for match in filter(_says_who, matches):
         spiffe = match.spiffe_id
         yield IdentityMatch(
             spiffe=None if spiffe is None else SpiffeMatch(spiffe.type, spiffe.value),
@@ -76,3 +78,8 @@ def _matches(matches: Iterable[Match], rule: InboundRule) -> Iterable[IdentityMa
             origins=(rule.origin,),
             policy=rule.kri,
         )
+
+
+def _says_who(match: Match) -> bool:
+    """An empty match is nobody's."""
+    return match.spiffe_id is not None or match.sni is not None

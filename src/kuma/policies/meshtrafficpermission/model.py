@@ -87,8 +87,7 @@ class SpiffeMatch:
 
 @value
 class IdentityMatch:
-    """Every part that is set must hold; with none set, everybody matches. `policy` is the KRI of the
-    one that says so."""
+    """Every part that is set must hold, and one is set. `policy` is the KRI of the one that says so."""
 
     spiffe: SpiffeMatch | None = None
     sni: str | None = None

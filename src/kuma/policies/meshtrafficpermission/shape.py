@@ -221,12 +221,8 @@ def _matcher(
     made = Matcher()
     made.on_no_match.CopyFrom(_decide(otherwise, NO_RULE))
     for match, action in decisions:
-        predicate = _predicate(match)
         decision = _decide(action, match.policy or NO_RULE)
-        if predicate is None:  # everybody: nothing after it is ever asked
-            made.on_no_match.CopyFrom(decision)
-            break
-        made.matcher_list.matchers.add(predicate=predicate, on_match=decision)
+        made.matcher_list.matchers.add(predicate=_predicate(match), on_match=decision)
     return made
 
 
@@ -238,8 +234,7 @@ def _decide(action: "rbac_pb2.RBAC.Action.ValueType", name: str) -> Matcher.OnMa
     )
 
 
-def _predicate(match: IdentityMatch) -> _Predicate | None:
-    """None: everybody."""
+def _predicate(match: IdentityMatch) -> _Predicate:
     parts = []
     if match.spiffe is not None:
         parts.append(_single(_SPIFFE_INPUT, _spiffe_matcher(match.spiffe)))
@@ -247,7 +242,7 @@ def _predicate(match: IdentityMatch) -> _Predicate | None:
         parts.append(_single(_SNI_INPUT, XdsStringMatcher(exact=match.sni)))
     if len(parts) > 1:
         return _Predicate(and_matcher=_Predicate.PredicateList(predicate=parts))
-    return parts[0] if parts else None
+    return parts[0]
 
 
 _SPIFFE_INPUT = TypedExtensionConfig(
