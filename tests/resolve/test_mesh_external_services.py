@@ -13,7 +13,7 @@ from kuma.plan.tls import AlsoKnownAs, ExternalTls
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.resource import AnyResource
 from tests.resolve.world import messages, plan_of
-from tests.support.builders import a_dataplane, a_resource, a_secret
+from tests.support.builders import a_dataplane, a_mesh, a_resource, a_secret
 from tests.support.envoy_static import a_key_pair
 
 CLIENT = a_dataplane(
@@ -114,3 +114,9 @@ def test_a_secret_that_is_missing_is_told_and_nobody_is_called_without() -> None
 
 def test_without_endpoints_there_is_a_destination_that_refuses() -> None:
     assert the_destination(a_service(endpoints=None)).endpoints == Resolved(())
+
+
+def test_a_mesh_may_forbid_all_of_them() -> None:
+    mesh = a_mesh(spec={"routing": {"defaultForbidMeshExternalServiceAccess": True}})
+
+    assert the_destination(mesh, a_service()).endpoints == Resolved(())

@@ -194,3 +194,13 @@ async def test_endpoints_of_the_next_priority_take_over(world: World) -> None:
         await until(world.backend, "second".__eq__)
         world.plain.reset()
         await until(world.backend, "plain".__eq__)
+
+
+async def test_a_mesh_may_forbid_all_of_them(world: World) -> None:
+    mesh = {"type": "Mesh", "name": "default", "meshServices": {"mode": "Everywhere"}}
+    async with world.far(at(world.plain)):
+        await until(world.backend, "plain".__eq__)
+        await world.cp.put({**mesh, "routing": {"defaultForbidMeshExternalServiceAccess": True}})
+        await until(world.backend, "503".__eq__)
+        await world.cp.put(mesh)
+        await until(world.backend, "plain".__eq__)

@@ -37,9 +37,10 @@ def external_protocol(view: MeshView, name: str) -> Protocol:
 
 @derived
 def resolve_external(view: MeshView, of: ResourcePort) -> Outside:
-    """Without endpoints, and on terms that cannot be kept, requests are refused at once, with 503."""
+    """Without endpoints, where the mesh forbids it, and on terms that cannot be kept, requests are
+    refused at once, with 503. # Differs from Kuma, where the egress forbids, with 403."""
     spec = _spec(view, of.name)
-    if spec is None:
+    if spec is None or _is_forbidden(view):
         return Outside((), None)
     endpoints = tuple(
         Endpoint(each.address, each.port, priority=each.priority or 0)
@@ -99,6 +100,12 @@ def _parameters(version: VersionRange) -> TlsParameters:
 
 def _version(version: SpecVersion) -> TlsVersion | None:
     return None if version is SpecVersion.AUTO else TlsVersion(version.value)
+
+
+def _is_forbidden(view: MeshView) -> bool:
+    mesh = view.mesh()
+    routing = None if mesh is None else mesh.spec.routing
+    return routing is not None and routing.default_forbid_mesh_external_service_access
 
 
 def _spec(view: MeshView, name: str) -> MeshExternalServiceSpec | None:

@@ -193,11 +193,6 @@ def test_these_are_invalid(spec: dict[str, Any], found: Found) -> None:
             "locality-aware load balancing",
         ),
         ({"routing": {"zoneEgress": True}}, "routing.zoneEgress", "zone egresses"),
-        (
-            {"routing": {"defaultForbidMeshExternalServiceAccess": True}},
-            "routing.defaultForbidMeshExternalServiceAccess",
-            "MeshExternalService",
-        ),
     ],
 )
 def test_what_cannot_be_honoured_yet_is_refused(

@@ -165,7 +165,7 @@ class Routing(ProtoModel):
     zone_egress: Bool = False
     """Send traffic to other zones and to external services through the zone's egress."""
     default_forbid_mesh_external_service_access: Bool = False
-    """Deny access to MeshExternalServices unless a policy allows it."""
+    """Forbid calls to all MeshExternalServices."""
 
 
 class MembershipRules(ProtoModel):

@@ -30,7 +30,6 @@ UNSUPPORTED = (
     Unsupported("metrics", "metrics of a Mesh"),
     Unsupported("routing.localityAwareLoadBalancing", "locality-aware load balancing"),
     Unsupported("routing.zoneEgress", "zone egresses"),
-    Unsupported("routing.defaultForbidMeshExternalServiceAccess", "MeshExternalService"),
 )
 
 _MAX_BACKENDS = 1
