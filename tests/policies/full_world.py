@@ -1,10 +1,11 @@
-"""A mesh with everything that a policy may speak of, and proxies that see all of it.
+"""A mesh with everything that a policy may speak of, proxies that see all of it, and the names of its
+services.
 
 `web` calls at explicit ports, `open` by redirection; both serve HTTP, gRPC and TCP.
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import yaml
@@ -15,6 +16,7 @@ from kuma.envoy.snapshot import TypeUrl
 from kuma.kit.incremental import Engine
 from kuma.pipeline.compile import Compiler
 from kuma.pipeline.fanout import ProxyKey
+from kuma.pipeline.hostnames import Hostnames
 from kuma.pipeline.index import Index
 from kuma.pipeline.traits import Traits, traits_input
 from kuma.pipeline.view import TrackedView
@@ -27,6 +29,7 @@ from kuma.resources.admission import admit
 from kuma.resources.codec import parse_document
 from kuma.resources.computed_labels import Place
 from kuma.resources.errors import InvalidResource
+from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from tests.support.field_pairs import Refused
@@ -46,7 +49,7 @@ _ENV = {
     "traces": {"endpointPresent": True, "overrideKinds": ["endpoint"]},
 }
 _SERVICES = """
-- {type: Mesh, name: default, mtls: {enabledBackend: ca, backends: [{name: ca, type: builtin}]}}
+- {type: Mesh, name: default, meshServices: {mode: Everywhere}, mtls: {enabledBackend: ca, backends: [{name: ca, type: builtin}]}}
 - type: Dataplane
   name: web
   labels: {team: blue, kuma.io/workload: web}
@@ -81,6 +84,7 @@ _SERVICES = """
 - {type: Dataplane, name: db-1, networking: {address: 192.168.0.6, inbound: [{port: 80, tags: {kuma.io/service: db, kuma.io/protocol: tcp, version: v1}}]}}
 - {type: Dataplane, name: db-2, networking: {address: 192.168.0.7, inbound: [{port: 80, tags: {kuma.io/service: db, kuma.io/protocol: tcp, version: v2}}]}}
 - {type: Dataplane, name: orders-1, labels: {app: orders}, networking: {address: 192.168.0.8, inbound: [{name: main, port: 80, tags: {kuma.io/service: orders, kuma.io/protocol: http}}, {name: raw, port: 90, tags: {kuma.io/service: orders-raw, kuma.io/protocol: tcp}}]}}
+- {type: MeshService, name: hidden, spec: {selector: {dataplaneTags: {kuma.io/service: api}}, ports: [{name: main, port: 80, targetPort: 80, appProtocol: http}]}, status: {vips: [{ip: 241.0.0.2}]}}
 - {type: ExternalService, name: outside, tags: {kuma.io/service: outside, kuma.io/protocol: http}, networking: {address: "outside.example.com:80"}}
 - type: MeshService
   name: orders
@@ -89,7 +93,8 @@ _SERVICES = """
     state: Available
     selector: {dataplaneTags: {kuma.io/service: orders}}
     ports: [{name: main, port: 80, targetPort: 80, appProtocol: http}, {name: raw, port: 90, targetPort: 90, appProtocol: tcp}]
-- {type: MeshService, name: elsewhere, labels: {team: elsewhere}, spec: {selector: {dataplaneTags: {kuma.io/service: api}}, ports: [{name: main, port: 80, targetPort: 80, appProtocol: http}, {name: second, port: 81, targetPort: 80, appProtocol: http}]}}
+  status: {vips: [{ip: 241.0.0.1}]}
+- {type: MeshService, name: elsewhere, labels: {team: elsewhere}, spec: {selector: {dataplaneTags: {kuma.io/service: api}}, ports: [{name: main, port: 80, targetPort: 80, appProtocol: http}, {name: second, port: 81, targetPort: 80, appProtocol: http}]}, status: {vips: [{ip: 241.0.0.3}]}}
 - {type: MeshExternalService, name: bank, labels: {team: bank}, spec: {match: {type: HostnameGenerator, port: 443, protocol: http}, endpoints: [{address: bank.example.com, port: 443}]}}
 - {type: MeshMultiZoneService, name: all-orders, labels: {team: all-orders}, spec: {selector: {meshService: {matchLabels: {team: orders}}}, ports: [{name: main, port: 80, appProtocol: http}]}}
 - {type: MeshOpenTelemetryBackend, name: here, labels: {for: all}, spec: {endpoint: {address: here.example.com, port: 4317}}}
@@ -114,15 +119,24 @@ class World:
     """`see` tells what the proxies are configured as when a document is among the others."""
 
     def __init__(
-        self, others: list[dict[str, Any]], proxies: tuple[str, ...] = ("web", "open")
+        self,
+        others: list[dict[str, Any]],
+        *,
+        made: tuple[AnyResource, ...] = (),
+        proxies: tuple[str, ...] = ("web", "open"),
+        more: Callable[["World", AnyResource], Hashable] = lambda _, __: None,
     ) -> None:
-        self._others: list[AnyResource] = []
+        """`made`: what no document can say. `more` tells what else comes of a resource."""
+        self._more = more
+        self._others = [*made]
         for each in others:
             is_ours = each.get("labels", {}).get("kuma.io/zone", ZONE) == ZONE
             self._others.append(self._admitted(each) if is_ours else parse_document(REGISTRY, each))
         self._engine = Engine()
-        view = TrackedView(self._engine, mesh="default", zone=ZONE, placements=PLACEMENTS)
-        self._compiler = Compiler(self._engine, Renderer(SHAPERS), lambda _: view, lambda _: ())
+        self.view = TrackedView(self._engine, mesh="default", zone=ZONE, placements=PLACEMENTS)
+        self._compiler = Compiler(
+            self._engine, Renderer(SHAPERS), lambda _: self.view, lambda _: ()
+        )
         self._index = Index(self._engine, [kind.name for kind in POLICIES])
         self._index.changed([Change(each.key, each) for each in self._others])
         for proxy in proxies:
@@ -133,6 +147,9 @@ class World:
             )
             for proxy in proxies
         }
+        self._names = Hostnames(ZONE)
+        for each in self._others:
+            self._names.changed(Change(each.key, each))
         self._seen: dict[str, Hashable] = {}
 
     def see(self, document: dict[str, Any]) -> Hashable:
@@ -147,15 +164,24 @@ class World:
         except InvalidResource as refused:
             return Refused(tuple(each.field for each in refused.violations))
         before = next((each for each in self._others if each.key == resource.key), None)
-        self._index.changed([Change(resource.key, resource)])
+        self._change(resource.key, resource)
         made = frozenset(
             (proxy, each.type_url, each.name, each.version)
             for proxy, outcome in self._outcomes.items()
             for url in TypeUrl
             for each in outcome.value().snapshot.of(url).values()
         )
-        self._index.changed([Change(resource.key, before)])
-        return made
+        names = tuple(
+            each.hostname for one in self._others for each in self._names.addresses_of(one.key)
+        )
+        more = self._more(self, resource)
+        self._change(resource.key, before)
+        return made, names, more
+
+    def _change(self, key: ResourceKey, resource: AnyResource | None) -> None:
+        change = Change(key, resource)
+        self._index.changed([change])
+        self._names.changed(change)
 
     def _admitted(self, document: dict[str, Any]) -> AnyResource:
         resource = parse_document(REGISTRY, document)

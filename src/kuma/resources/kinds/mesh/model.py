@@ -33,12 +33,12 @@ class DpCert(ProtoModel):
     rotation: DpCertRotation | None = None
     """When the proxies' certificates are renewed."""
     request_timeout: ProtoDuration | None = None
-    """How long issuing a certificate may take."""
+    """Without effect: issuing waits for nothing."""
 
 
 class RootChain(ProtoModel):
     request_timeout: ProtoDuration | None = None
-    """How long reading the CA's certificates may take."""
+    """Without effect: they are in memory."""
 
 
 class BuiltinCaCert(ProtoModel):
