@@ -91,6 +91,16 @@ def test_one_without_a_selector_selects_nobody(spec: Mapping[str, Any]) -> None:
             "east.default/a",
         ),
         (
+            {"path": "/{{ if .Workload }}{{ .Workload }}{{ else }}{{ label `team` }}{{ end }}"},
+            {"team": "a"},
+            "default.east.mesh.local/a",
+        ),
+        (
+            {"path": '/{{ or .Workload .ServiceAccount "none" | printf "%.3s" }}'},
+            {"kuma.io/workload": "frontend"},
+            "default.east.mesh.local/fro",
+        ),
+        (
             {"path": "/{{ .TrustDomain }}/x"},
             {},
             "default.east.mesh.local/default.east.mesh.local/x",

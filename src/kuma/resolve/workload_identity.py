@@ -129,17 +129,16 @@ def _path(known: Known, labels: Mapping[str, str]) -> str:
 
 
 def _render(text: str, fields: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """A field that comes from a label which is not there is told by the label."""
+    """A field that comes from a label which is not there is told by the label; it is an empty text to
+    a template that can ask whether it is there."""
     try:
         template = parse_template(text)
-        missing = [
-            _FROM_LABELS[each] for each in template.fields - {*fields} if each in _FROM_LABELS
-        ]
-        if not missing:
-            return template.render(fields, labels)
+        absent = [each for each in template.fields - {*fields} if each in _FROM_LABELS]
+        if not absent or template.is_conditional:
+            return template.render({**dict.fromkeys(absent, ""), **fields}, labels)
     except BadTemplate as error:
         raise NoSpiffeId(str(error)) from error
-    raise NoSpiffeId(f"label {min(missing)} not found")
+    raise NoSpiffeId(f"label {min(_FROM_LABELS[each] for each in absent)} not found")
 
 
 def best_match(identities: Iterable[Known], labels: Mapping[str, str]) -> Known | None:

@@ -38,6 +38,7 @@ def spec(**fields: Any) -> dict[str, Any]:
         spec(selector={"meshMultiZoneService": {"matchLabels": {}}}),
         spec(template='{{ label "a/b" }}.{{ .Name }}.{{ .Namespace }}.{{ .Mesh }}.{{ .Zone }}'),
         spec(template="fixed"),
+        spec(template='{{ with label "team" }}{{ . }}{{ else }}none{{ end }}.{{ .Mesh }}'),
     ],
 )
 def test_a_valid_generator_is_accepted(document: dict[str, Any]) -> None:
@@ -66,6 +67,15 @@ def test_a_valid_generator_is_accepted(document: dict[str, Any]) -> None:
         (
             spec(template="{{ .Name "),
             [("spec.template", "couldn't parse template: unclosed action: {{ has no }}")],
+        ),
+        (
+            spec(template="{{ slice .Mesh 9 }}.x"),
+            [
+                (
+                    "spec.template",
+                    "couldn't render template with stub values: index out of range: 9",
+                )
+            ],
         ),
         (
             spec(template="A_{{ .Name }}"),
@@ -106,6 +116,7 @@ LABELS = {
         ("{{ .DisplayName }}.{{ .Namespace }}.svc.{{ .Zone }}", LABELS, "api.shop.svc.east"),
         ('{{ .Name }}.{{ .Mesh }}.{{ label "team" }}', LABELS, "api-x.default.blue"),
         ("{{ .DisplayName }}.{{ .Zone }}", {}, "api-x.here"),
+        ('{{ if eq .Zone "east" }}fast{{ end }}.{{ .Mesh | slice }}', LABELS, "fast.default"),
     ],
 )
 def test_a_name_is_made_of_what_is_known_of_the_service(

@@ -48,8 +48,8 @@ class HostnameGeneratorSpec(SpecModel):
     selector: ServiceSelector = ServiceSelector()
     """Which services get a name: exactly one kind of them."""
     template: str
-    """The name: text with `{{ .DisplayName }}`, `{{ .Name }}`, `{{ .Namespace }}`, `{{ .Mesh }}`,
-    `{{ .Zone }}` and `{{ label "key" }}`."""
+    """The name: a text template of Go with `{{ .DisplayName }}`, `{{ .Name }}`, `{{ .Namespace }}`,
+    `{{ .Mesh }}`, `{{ .Zone }}` and `{{ label "key" }}`."""
     extension: GeneratorExtension | None = None
     """Another way to make names. Not available."""
 
@@ -106,7 +106,10 @@ def _find_template_error(spec: HostnameGeneratorSpec) -> str:
     except BadTemplate as error:
         return f"couldn't parse template: {error}"
     fields = {name: name.lower() for name in _FIELDS}
-    rendered = template.render(fields, dict.fromkeys(template.labels, "label"))
+    try:
+        rendered = template.render(fields, dict.fromkeys(template.labels, "label"))
+    except BadTemplate as error:
+        return f"couldn't render template with stub values: {error}"
     if errors := find_subdomain_errors(rendered):
         return (
             f'template renders to "{rendered}" which is not a valid DNS name: {", ".join(errors)}'
