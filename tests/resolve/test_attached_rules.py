@@ -14,7 +14,11 @@ def test_each_rule_says_what_it_is_attached_to() -> None:
         a_dataplane(
             "dp",
             inbounds=[an_inbound("web", 80)],
-            outbounds=[an_outbound("api", 9001), an_outbound("api", 9002)],
+            outbounds=[
+                an_outbound("api", 9001),
+                an_outbound("api", 9002),
+                {"port": 9003, "backendRef": {"kind": "MeshService", "name": "api", "port": 80}},
+            ],
         ),
         a_permission("p", ({"kind": "MeshService", "name": "api"}, "Deny"), (MESH_TARGET, "Allow")),
         a_timeout("p", 1),

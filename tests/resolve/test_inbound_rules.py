@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,17 +134,22 @@ def test_longer_prefixes_come_first_and_bring_the_rules_of_shorter_ones() -> Non
     assert clients == [chain[:length] for length in range(len(chain), -1, -1)]
 
 
-def test_what_cannot_hold_at_once_is_no_case_of_its_own() -> None:
-    web, api = (
-        SpiffeIdMatch(type=SpiffeMatchType.EXACT, value=f"spiffe://{name}")
-        for name in ("web", "api")
-    )
-    named = Match(spiffe_id=web, sni=SniMatch(type=SniMatchType.EXACT, value=NAMES[0]))
+@pytest.mark.parametrize("kind", SpiffeMatchType)
+def test_what_holds_at_once_is_a_case_of_its_own_if_it_can(kind: SpiffeMatchType) -> None:
+    name = SniMatch(type=SniMatchType.EXACT, value=NAMES[0])
+    wide = Match(spiffe_id=SpiffeIdMatch(type=kind, value="spiffe://a"), sni=name)
+    narrow = SpiffeIdMatch(type=SpiffeMatchType.EXACT, value="spiffe://a/b")
     rules = [
         InboundRule(match, TimeoutConf(), Origin("MeshTimeout", "default", "t"))
-        for match in (named, Match(spiffe_id=api))
+        for match in (wide, Match(spiffe_id=narrow))
     ]
-    assert [each.match for each in rules_by_client(rules)] == [named, Match(spiffe_id=api), None]
+    both = {Match(spiffe_id=narrow, sni=name)} if kind is SpiffeMatchType.PREFIX else set()
+    assert {each.match for each in rules_by_client(rules)} == {
+        wide,
+        Match(spiffe_id=narrow),
+        None,
+        *both,
+    }
 
 
 def test_everybody_else_comes_last() -> None:

@@ -227,6 +227,35 @@ def test_the_name_of_a_kubernetes_service_by_tag_means_its_port() -> None:
     assert found == [("api-1", ""), ("api-1", "http")]
 
 
+@pytest.mark.parametrize(
+    ("namespace", "expected"), [({}, []), ({"namespace": "shop"}, ["default_api_shop__msvc_80"])]
+)
+def test_a_backend_is_named_within_the_namespace_of_the_route_unless_it_says_another(
+    namespace: Mapping[str, str], expected: list[str]
+) -> None:
+    labels = {"k8s.kuma.io/namespace": "shop", "kuma.io/display-name": "api"}
+    ref = target(name="api", port=80, **namespace)
+    rules = [
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+            "default": {"backendRefs": [ref]},
+        }
+    ]
+    to = [{"targetRef": {"kind": "MeshService", "name": "web"}, "rules": rules}]
+    client = a_dataplane("client", outbounds={9001: "web"})
+    server = a_dataplane("web-1", service="web")
+
+    plan = plan_of(
+        "client",
+        client,
+        server,
+        a_mesh_service("api-1", labels=labels),
+        a_policy("MeshHTTPRoute", "r", {"to": to}),
+    )
+
+    assert [each.name for each in plan.destinations] == expected
+
+
 def test_a_route_needs_backends_that_speak_http() -> None:
     ports = [HTTP, {"name": "sql", "port": 5432}]
     refs = [target(name="api", port=port) for port in (80, 5432, 81)]

@@ -32,6 +32,17 @@ DATAPLANE = {"kind": "Dataplane"}
             {"top": {**DATAPLANE, "labels": {"a": "b"}, "sectionName": "x"}},
             {"top": {**DATAPLANE, "name": "a"}},
         ),
+        (
+            {
+                "top": {**DATAPLANE, "labels": {"a": "b"}},
+                "labels": {"kuma.io/origin": "zone"},
+            },
+            {"top": {**DATAPLANE, "name": "a"}},
+        ),
+        (
+            {"top": {**DATAPLANE, "labels": {"a": "b"}}},
+            {"top": {**DATAPLANE, "labels": {"a": "b"}, "sectionName": "x"}},
+        ),
         ({"top": DATAPLANE}, {"top": {**DATAPLANE, "sectionName": "x"}}),
         ({"labels": {"kuma.io/origin": "global"}}, {}),
         ({}, {"labels": {"kuma.io/origin": "zone"}}),

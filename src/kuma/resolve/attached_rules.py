@@ -31,7 +31,7 @@ def attached_rules(view: MeshView, name: str) -> Json:
         matched = matched_policies(view, placement.name, subject)
         items += _of_proxy(view, placement, matched)
         items += _of_inbounds(view, placement.name, matched, dataplane.spec)
-        items += _of_outbounds(view, placement, matched, dataplane.spec)
+        items += _of_outbounds(view, placement.name, matched, dataplane.spec)
     items.sort(key=lambda each: (each.get("name", ""), each["type"], each["policyType"]))
     return {"total": len(items), "items": items}
 
@@ -55,12 +55,9 @@ def _of_inbounds(
 
 
 def _of_outbounds(
-    view: MeshView, placement: Placement, matched: Matched, spec: DataplaneSpec
+    view: MeshView, kind: str, matched: Matched, spec: DataplaneSpec
 ) -> Iterator[Json]:
-    traits = placement.kind.policy
-    if traits is None or not traits.has_to:
-        return
-    rules = combined_to_rules(view, placement.name, matched.names).rules
+    rules = combined_to_rules(view, kind, matched.names).rules
     found: dict[Tags, list[str]] = {}
     for outbound in spec.networking.outbound:
         if well_known.SERVICE_TAG in outbound.tags:
@@ -70,7 +67,7 @@ def _of_outbounds(
         rule = next((each for each in rules if contains(each.subset, dict(tags))), None)
         if rule is not None:
             about = _about(dict(tags), addresses)
-            yield {"type": "DestinationSubset", **about, **_rule(placement.name, rule)}
+            yield {"type": "DestinationSubset", **about, **_rule(kind, rule)}
 
 
 def _about(tags: Mapping[str, str], addresses: list[str]) -> Json:
