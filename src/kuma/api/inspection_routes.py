@@ -17,11 +17,10 @@ from kuma.api.dependencies import ApiDependencies
 from kuma.api.errors import BadRequest, NothingHere, UpstreamFailed, titled
 from kuma.api.operations import NAME_FILTER, PAGING, answers, query, with_parameters
 from kuma.api.paging import find_next_link, parse_page
-from kuma.api.reading import check_mesh, find_resource
+from kuma.api.reading import check_mesh, find_dataplane, find_resource
 from kuma.api.routing import Endpoint
 from kuma.resources.errors import Unavailable
 from kuma.resources.kind import Kind
-from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
@@ -61,7 +60,7 @@ class InspectionRoutes:
         yield self._get("{type}", self.envoy_admin, "What Envoy says: xds, stats, clusters", admin)
 
     async def rules(self, request: Request) -> Response:
-        mesh, name = self._dataplane(request, title="Could not retrieve Dataplane")
+        mesh, name = find_dataplane(self._replica, request, title="Could not retrieve Dataplane")
         return json_answer(self._inspector.rules(mesh, name))
 
     async def config(self, request: Request) -> Response:
@@ -70,7 +69,9 @@ class InspectionRoutes:
         includes = set(filter(None, request.query_params.get("include", "").split(",")))
         if includes - {"diff"}:
             raise BadRequest("unsupported value for query parameter 'include'")
-        mesh, name = self._dataplane(request, title="Failed to fetch dataplane insight")
+        mesh, name = find_dataplane(
+            self._replica, request, title="Failed to fetch dataplane insight"
+        )
         with titled("Failed to fetch dataplane insight"):
             found = self._inspector.config(
                 mesh, name, shadow=shadow, include_diff="diff" in includes
@@ -78,11 +79,11 @@ class InspectionRoutes:
         return json_answer(found)
 
     async def policies(self, request: Request) -> Response:
-        mesh, name = self._dataplane(request, title="Could not get MatchedPolicies")
+        mesh, name = find_dataplane(self._replica, request, title="Could not get MatchedPolicies")
         return json_answer(self._inspector.policies(mesh, name))
 
     async def attached_rules(self, request: Request) -> Response:
-        mesh, name = self._dataplane(request, title="Could not get MatchedPolicies")
+        mesh, name = find_dataplane(self._replica, request, title="Could not get MatchedPolicies")
         return json_answer(self._inspector.attached_rules(mesh, name))
 
     async def envoy_admin(self, request: Request) -> Response:
@@ -90,7 +91,9 @@ class InspectionRoutes:
         if what not in _ADMIN_ACTIONS:
             raise NothingHere(f"invalid admin type: {what}")
         self._access.check(caller_of(request), _ADMIN_ACTIONS[what])
-        mesh, name = self._dataplane(request, title="Could not get dataplane resource")
+        mesh, name = find_dataplane(
+            self._replica, request, title="Could not get dataplane resource"
+        )
         form = "json" if request.query_params.get("format") == "json" else "text"
         eds = _BOOLEANS.get(request.query_params.get("include_eds", "").lower(), False)
         with titled("Could not execute admin operation"):
@@ -149,13 +152,6 @@ class InspectionRoutes:
     ) -> Endpoint:
         place = f"{DATAPLANE_PATH}/{path}"
         return Endpoint("GET", place, answer, summary, _TAG, operation, is_listed)
-
-    def _dataplane(self, request: Request, *, title: str) -> tuple[str, str]:
-        mesh, name = request.path_params["mesh"], request.path_params["name"]
-        check_mesh(self._replica, mesh)
-        with titled(title):
-            find_resource(self._replica, ResourceKey(DATAPLANE.name, mesh, name))
-        return mesh, name
 
 
 def _parse_bool(request: Request, parameter: str) -> bool:

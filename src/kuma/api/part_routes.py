@@ -14,7 +14,7 @@ from kuma.api.dependencies import ApiDependencies
 from kuma.api.errors import BadRequest, titled
 from kuma.api.inspection_routes import DATAPLANE_PATH
 from kuma.api.operations import answers
-from kuma.api.reading import check_mesh, find_resource
+from kuma.api.reading import check_mesh, find_dataplane, find_resource
 from kuma.api.routing import Answer, Endpoint
 from kuma.resources.errors import NotFound
 from kuma.resources.kinds.dataplane import DATAPLANE
@@ -47,7 +47,7 @@ class PartRoutes:
 
     async def layout(self, request: Request) -> Response:
         self._check_mode(request, "_layout")
-        mesh, name = self._dataplane(request, title="Failed to retrieve Dataplane")
+        mesh, name = find_dataplane(self._replica, request, title="Failed to retrieve Dataplane")
         return json_answer(self._inspector.layout(mesh, name))
 
     async def policies(self, request: Request) -> Response:
@@ -79,16 +79,9 @@ class PartRoutes:
         return json_answer(self._inspector.outbound_policies(mesh, name, outbound, route))
 
     def _checked(self, request: Request) -> tuple[str, str]:
-        found = self._dataplane(request, title="Could not retrieve Dataplane")
+        found = find_dataplane(self._replica, request, title="Could not retrieve Dataplane")
         self._check_mode(request, "_policies")
         return found
-
-    def _dataplane(self, request: Request, *, title: str) -> tuple[str, str]:
-        mesh, name = request.path_params["mesh"], request.path_params["name"]
-        check_mesh(self._replica, mesh)
-        with titled(title):
-            find_resource(self._replica, ResourceKey(DATAPLANE.name, mesh, name))
-        return mesh, name
 
     def _kri(self, request: Request, parameter: str) -> Kri:
         try:

@@ -53,6 +53,25 @@ class HostSelection(SpecModel):
     """Attempts after which priorities are counted anew, for OmitPreviousPriorities."""
 
 
+HTTP_CONDITIONS = {
+    "5xx": "5xx",
+    "GatewayError": "gateway-error",
+    "Reset": "reset",
+    "Retriable4xx": "retriable-4xx",
+    "ConnectFailure": "connect-failure",
+    "EnvoyRatelimited": "envoy-ratelimited",
+    "RefusedStream": "refused-stream",
+    "Http3PostConnectFailure": "http3-post-connect-failure",
+}
+"""Conditions of `retryOn` in HTTP, with Envoy's name for each."""
+
+HTTP_METHODS = {
+    f"HttpMethod{method.capitalize()}": method
+    for method in ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+}
+"""Methods of `retryOn`, to which retries are then limited."""
+
+
 class RetryHttp(SpecModel):
     num_retries: NonNegative | None = None
     """How often a request is repeated. Default: 1; 0: never."""

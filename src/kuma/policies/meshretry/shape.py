@@ -24,6 +24,8 @@ from kuma.plan.protocol import Protocol
 from kuma.plan.proxy import Outbound
 from kuma.plan.route import HttpRoute, ValueKind, ValueMatch
 from kuma.policies.meshretry.model import (
+    HTTP_CONDITIONS,
+    HTTP_METHODS,
     BackOff,
     GrpcRetryOn,
     HostPredicate,
@@ -41,21 +43,10 @@ GRPC_DEFAULT = (
     "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable"
 )
 BASE_INTERVAL = timedelta(milliseconds=25)
-METHOD = "HttpMethod"
 STATUS_CODES = "retriable-status-codes"
 HEADERS = "retriable-headers"
 """Differs from Kuma, which leaves this word out, without which Envoy looks at no response header."""
 
-_HTTP_CONDITIONS = {
-    "5xx": "5xx",
-    "GatewayError": "gateway-error",
-    "Reset": "reset",
-    "Retriable4xx": "retriable-4xx",
-    "ConnectFailure": "connect-failure",
-    "EnvoyRatelimited": "envoy-ratelimited",
-    "RefusedStream": "refused-stream",
-    "Http3PostConnectFailure": "http3-post-connect-failure",
-}
 _GRPC_CONDITIONS = {
     # Differs from Kuma, which writes `canceled`, a word that Envoy does not know and ignores.
     GrpcRetryOn.CANCELED: "cancelled",
@@ -154,15 +145,15 @@ def _rate_limited(conf: RateLimitedBackOff) -> RetryPolicy.RateLimitedRetryBackO
 
 def _http_conditions(retry_on: Iterable[str]) -> list[str]:
     items = tuple(retry_on)
-    named = [each for each in items if not each.isdigit() and not each.startswith(METHOD)]
-    chosen = [_HTTP_CONDITIONS.get(each, each) for each in named] or HTTP_DEFAULT.split(",")
+    named = [HTTP_CONDITIONS[each] for each in items if each in HTTP_CONDITIONS]
+    chosen = named or HTTP_DEFAULT.split(",")
     if any(each.isdigit() for each in items):
         chosen.append(STATUS_CODES)
     return chosen
 
 
 def _methods(retry_on: Iterable[str]) -> list[HeaderMatcher]:
-    methods = [each.removeprefix(METHOD).upper() for each in retry_on if each.startswith(METHOD)]
+    methods = [HTTP_METHODS[each] for each in retry_on if each in HTTP_METHODS]
     return [build_header_match(ValueMatch(":method", value=method)) for method in methods]
 
 

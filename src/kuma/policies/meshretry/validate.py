@@ -12,6 +12,8 @@ from kuma.policies.constraints import (
 )
 from kuma.policies.lists import validate_top
 from kuma.policies.meshretry.model import (
+    HTTP_CONDITIONS,
+    HTTP_METHODS,
     BackOff,
     HostPredicate,
     HostSelection,
@@ -27,24 +29,6 @@ from kuma.resources.target_ref import WHOLE_MESH, TargetRefKind, validate_target
 from kuma.resources.violation import Violation, at
 
 _OF_ROUTES_AND_GATEWAYS = frozenset({TargetRefKind.MESH_HTTP_ROUTE, TargetRefKind.MESH_GATEWAY})
-
-HTTP_CONDITIONS = {
-    "5xx": "5xx",
-    "GatewayError": "gateway-error",
-    "Reset": "reset",
-    "Retriable4xx": "retriable-4xx",
-    "ConnectFailure": "connect-failure",
-    "EnvoyRatelimited": "envoy-ratelimited",
-    "RefusedStream": "refused-stream",
-    "Http3PostConnectFailure": "http3-post-connect-failure",
-}
-"""Conditions of `retryOn` in HTTP, with Envoy's name for each."""
-
-HTTP_METHODS = {
-    f"HttpMethod{method.capitalize()}": method
-    for method in ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-}
-"""Methods of `retryOn`, to which retries are then limited."""
 
 _STATUS_CODES = frozenset(str(status.value) for status in HTTPStatus)
 
