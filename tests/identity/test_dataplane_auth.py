@@ -160,6 +160,11 @@ def test_a_zone_token_covers_its_zone_and_scope(issuer, validator):
         authenticate_zone_proxy(validator, token, scope="ingress", zone="west")
 
 
+def test_without_a_zone_token_a_zone_proxy_is_refused(validator):
+    with pytest.raises(TokenRefused, match="a zone token is required"):
+        authenticate_zone_proxy(validator, "", scope="ingress", zone="east")
+
+
 def test_a_zone_token_without_a_zone_covers_all(issuer, validator):
     token = issuer.zone(ZoneIdentity("", ("egress",)), valid_for=HOUR)
     authenticate_zone_proxy(validator, token, scope="egress", zone="west")

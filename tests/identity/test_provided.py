@@ -135,6 +135,11 @@ def test_sources_that_lead_nowhere_are_named(tmp_path):
         load_provided(found, mesh="default", secrets=replica_of())
 
 
+@pytest.mark.parametrize("half", [{}, {"cert": {}}, {"cert": {"inlineString": "x"}}])
+def test_a_half_that_is_not_there_is_for_the_mesh_to_tell(half):
+    assert provided_violations(conf(**half), mesh="default", secrets=replica_of()) == ()
+
+
 def test_a_secret_of_another_mesh_is_out_of_reach(clock):
     secrets = replica_of(new_secret(secret_key("other", "cert"), b"x", now=clock.now()))
     found = conf(cert={"secret": "cert"}, key={"inlineString": "x"})

@@ -27,6 +27,7 @@ from kuma.identity.admin_ca import (
     issue_admin_server,
 )
 from kuma.identity.errors import BadKeyPair
+from kuma.identity.issuer import Subject, issue
 from kuma.identity.key_pair import KeyPair, certificate_to_pem, key_to_pem, load_authority
 from kuma.identity.secret_source import new_secret
 from kuma.identity.server_tls import (
@@ -126,6 +127,17 @@ def test_somebody_elses_certificate_is_left_alone(tmp_path, root):
     (tmp_path / "kuma-cp.key").write_bytes(root.key.reveal)
     made = ensure(tmp_path)
     assert made.cert_file.read_bytes() == root.cert_pem
+
+
+def test_one_that_has_expired_is_replaced_although_its_authority_has_not(tmp_path, root, clock):
+    subject = Subject("default", ("web",), ())
+    made = issue(load_authority(root), subject, clock=clock, lifetime=timedelta(hours=1))
+    chain = made.chain_pem + root.cert_pem
+    (tmp_path / "kuma-cp.crt").write_bytes(chain)
+    (tmp_path / "kuma-cp.key").write_bytes(made.key.reveal)
+    assert ensure(tmp_path, clock).cert_file.read_bytes() == chain
+    clock.advance(timedelta(hours=2))
+    assert ensure(tmp_path, clock).cert_file.read_bytes() != chain
 
 
 @pytest.mark.parametrize("broken", ["kuma-cp.crt", "kuma-cp.key"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kuma.envoy.render import Renderer
@@ -221,7 +221,28 @@ edits = st.tuples(
 )
 
 
+OUTSIDE = [
+    an_external_service("ext", service=name, address="10.0.0.1:80") for name in ("api", "db")
+]
+CALLER = a_dataplane("dp-1", service="web", outbounds={9001: "api", 9002: "db"})
+MOVED_AND_DELETED = [(False, CALLER), *((False, each) for each in OUTSIDE), (True, OUTSIDE[1])]
+BARE = [a_dataplane("dp-2", inbounds=[{"port": port}]) for port in (5432, 5433)]
+REDIRECTED = a_dataplane(
+    "dp-1",
+    networking={
+        "transparentProxying": {
+            "redirectPortInbound": 15006,
+            "redirectPortOutbound": 15001,
+            "directAccessServices": ["*"],
+        }
+    },
+)
+CALLED_DIRECTLY = [(False, REDIRECTED), *((False, each) for each in BARE), (True, BARE[1])]
+
+
 @settings(deadline=None)
+@example(MOVED_AND_DELETED)
+@example(CALLED_DIRECTLY)
 @given(st.lists(edits, min_size=1, max_size=15))
 def test_incremental_equals_from_scratch(script) -> None:
     world = World()

@@ -37,6 +37,17 @@ async def test_patience_ends() -> None:
         await joined.wait()
 
 
+async def test_one_that_has_joined_is_not_told_again_when_patience_ends() -> None:
+    told: list[str] = []
+    joining = Joining(lambda: told.append("joined"), patience=timedelta(milliseconds=1))
+    joining.configured(a_snapshot(TypeUrl.LISTENER))
+    joining.acknowledged(TypeUrl.LISTENER)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, later.set)
+    await later.wait()
+    assert told == ["joined"]
+
+
 async def test_one_that_is_cancelled_tells_nothing() -> None:
     told: list[str] = []
     joining = Joining(lambda: told.append("joined"), patience=LONG)
