@@ -346,6 +346,11 @@ def test_claims_of_the_wrong_type_are_refused(signing_pem, validator, claims, me
         validator.user(forged(signing_pem, claims))
 
 
+def test_tags_are_the_same_in_any_order():
+    tags = {"b": ["2", "1", "2"], "a": ["3"]}
+    assert tag_values(tags) == (("a", ("3",)), ("b", ("1", "2")))
+
+
 def test_tags_of_the_wrong_type_are_refused(signing_pem, validator):
     with pytest.raises(TokenRefused, match="claim Tags must be an object"):
         validator.dataplane(forged(signing_pem, {"Tags": ["a"]}), mesh="default")

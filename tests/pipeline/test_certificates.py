@@ -120,6 +120,7 @@ async def test_proxies_that_come_and_go_leave_nothing_behind(told: Told) -> None
         key = ProxyKey("default", f"api-{number % 5}")
         told.certificates.ensure(key, WANTED, authority)
         told.certificates.forget(key)
+        assert told.certificates.find(key) is None
 
     assert len(told.certificates) <= 105
     told.certificates.close()

@@ -114,6 +114,16 @@ def test_mirrors_become_destinations() -> None:
     assert "users" in {each.name for each in found.destinations}
 
 
+def test_a_mirror_that_is_not_there_is_told_and_left_out() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": a_ref("nobody")}}
+    found = plan(to_api("r", a_rule("/a", filters=[mirror])))
+    action = http_routes(found)[0].action
+    assert isinstance(action, Forward)
+    assert action.mirrors == ()
+    assert [(each.origin.name, each.path) for each in found.diagnostics] == [("r", "filters")]
+    assert messages(found) == ['requestMirror: nothing serves "nobody"']
+
+
 @pytest.mark.parametrize(
     ("ref", "problem"),
     [
