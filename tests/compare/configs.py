@@ -391,13 +391,10 @@ def _alike(ours: Json, theirs: Json) -> Json:
 
 
 def _is_less(key: str, theirs: Json, ours: Json) -> bool:
-    """Where nobody tells clients apart, no header tells who they are; where localityAwareness is
-    disabled, endpoints have no policy."""
+    """Where nobody tells clients apart, no header tells who they are."""
     if key == "requestHeadersToAdd":
         return not ours and all(each["header"]["key"] == "x-kuma-tags" for each in theirs)
-    if key == "commonHttpProtocolOptions":
-        return ours is None and theirs == _DEFAULTS
-    return key == "policy" and ours is None and theirs is not None
+    return key == "commonHttpProtocolOptions" and ours is None and bool(theirs == _DEFAULTS)
 
 
 def _is_same(key: str, ours: Json, theirs: Json) -> bool:

@@ -29,10 +29,10 @@ def test_the_own_zone_comes_first_where_nothing_else_is_said() -> None:
     assert prefers(None) == prefers({}) == Preference()
 
 
-def test_disabled_makes_zones_equal_whatever_else_is_said() -> None:
-    local = {"affinityTags": [{"key": "node"}]}
-
-    assert prefers({"disabled": True, "localZone": local}) == Preference(is_by_zone=False)
+def test_disabled_makes_zones_equal_where_nothing_else_is_said() -> None:
+    assert prefers({"disabled": True}) == Preference(is_by_zone=False)
+    for more in ({"localZone": {"affinityTags": [{"key": "node"}]}}, {"crossZone": {}}):
+        assert prefers({"disabled": True, **more}) == prefers(more)
 
 
 def test_each_tag_weighs_nine_times_what_follows() -> None:

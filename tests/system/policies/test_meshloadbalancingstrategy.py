@@ -137,9 +137,12 @@ async def test_affinity_keeps_traffic_near(world: World) -> None:
     try:
         async with world.applied(POLICY, to("api", {"localityAwareness": conf})):
             await until(lambda: world.versions(20), {"v2"}.__eq__)
-        off = {"localityAwareness": {**conf, "disabled": True}}
+        off = {"localityAwareness": {"disabled": True}}
         async with world.applied(POLICY, to("api", off)):
             await until(lambda: world.versions(20), BOTH.__eq__)
+        both = {"localityAwareness": {**conf, "disabled": True}}
+        async with world.applied(POLICY, to("api", both)):
+            await until(lambda: world.versions(20), {"v2"}.__eq__)
     finally:
         await world.cp.rest.put(url, json=original)
     await until(lambda: world.versions(20), BOTH.__eq__)

@@ -185,7 +185,7 @@ class CrossZone(SpecModel):
 
 class LocalityAwareness(SpecModel):
     disabled: bool | None = None
-    """Zones make no difference."""
+    """Zones make no difference, unless `localZone` or `crossZone` says which."""
     local_zone: LocalZone | None = None
     """Within the client's zone."""
     cross_zone: CrossZone | None = None

@@ -25,17 +25,14 @@ _MOST_OVERPROVISIONING = 1_000_000
 
 
 def preference(conf: SpecModel, client: Tags, zone: str) -> Preference:
-    """`client` are the tags of the client, `zone` is its zone.
-
-    # Differs from Kuma: `disabled` switches all of it off, there affinity and failover still hold.
+    """`client` are the tags of the client, `zone` is its zone. What is said of the own zone and of others
+    goes before `disabled`. Source: https://kuma.io/docs/2.14.x/policies/meshloadbalancingstrategy
     """
     locality = conf.locality_awareness if isinstance(conf, StrategyConf) else None
     if locality is None:
         return Preference()
-    if locality.disabled:
-        return Preference(is_by_zone=False)
     if locality.local_zone is None and locality.cross_zone is None:
-        return Preference()
+        return Preference(is_by_zone=not locality.disabled)
     return Preference(
         affinities=_affinities(_tags_of(locality), dict(client)),
         failovers=_failovers(locality.cross_zone, zone),

@@ -56,7 +56,7 @@ class StrategyShaper(Shaper):
         if conf.load_balancer is not None:
             _shape_load_balancer(upstream.cluster, conf.load_balancer)
         locality = conf.locality_awareness
-        if locality is None or locality.disabled or locality.local_zone is None:
+        if locality is None or locality.local_zone is None:
             return
         if locality.local_zone.affinity_tags:
             upstream.cluster.common_lb_config.locality_weighted_lb_config.SetInParent()
