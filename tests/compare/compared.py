@@ -237,7 +237,12 @@ class Comparison:
             Question("_rules", "", f"{path}/_rules", reasons.rules),
             Question("policies", "", f"{path}/policies"),
             Question("_policies", "", f"{path}/_policies", reasons.policies),
-            Question("_layout", "", f"{path}/_layout", theirs=partial(reasons.layout, document)),
+            Question(
+                "_layout",
+                "",
+                f"{path}/_layout",
+                theirs=partial(reasons.layout, document, self._taken),
+            ),
         ]
         layout = await self._theirs.ask(f"{path}/_layout")
         if not layout.is_success:

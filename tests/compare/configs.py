@@ -28,10 +28,22 @@ _NOT_HERE = ("envoy.filters.network.kafka_broker", "envoy.filters.network.set_fi
 headers here."""
 _ENDS = {"envoy.filters.network.http_connection_manager", "envoy.filters.network.tcp_proxy"}
 """Filters that a chain must end with."""
-_OWN = ("kuma:", "_kuma", "kuma_", "system_", "access_log_sink", "ads_cluster", "meshaccesslog:", "meshtrace:", "extra")  # fmt: skip
-"""Names of what only the control plane and kuma-dp use, and of collectors, which each side names."""
+_COLLECTORS = ("meshaccesslog:", "meshtrace:", "system_mesh")
+_OWN = (
+    "kuma:",
+    "_kuma",
+    "kuma_",
+    "system_",
+    "access_log_sink",
+    "ads_cluster",
+    "extra",
+    *_COLLECTORS,
+)
+"""Names of what only the control plane and kuma-dp use, and of collectors, which each side names, and
+which stand where they are sent to."""
 _DEFAULTS = {"idleTimeout": "3600s", "maxConnectionDuration": "0s", "maxStreamDuration": "0s"}
 """Of limits of HTTP, without which Envoy does the same."""
+_SENT_TO = {"clusterName", "collectorCluster"}
 _UNORDERED = {"headers", "queryParameters"}
 """Of matches: all of them must hold."""
 _LEFT_OUT = {
@@ -40,12 +52,11 @@ _LEFT_OUT = {
     "internalAddressConfig": "ours lists ranges of the listener's family alone",
     "disabled": "filters wait for routes that enable them",
     "tlsMinimumProtocolVersion": "what Envoy does anyway, written down here",
-    "accessLog": "clusters of collectors have other names",
-    "tracing": "clusters of collectors have other names",
     "dnsLookupFamily": "IPv4 first, IPv6 else; there IPv4 alone",
     "kuma.io/unified-name": "the port's name here, as it was written in the outbound there",
     "matchTypedSubjectAltNames": "who may answer is read from the dataplanes",
     "earlyHeaderMutationExtensions": "clients are known by headers, there by filter state",
+    "transportApiVersion": "there is one",
     "runtimeKey": "Envoy wants one, which nobody sets",
     "shareKey": "all chains of an inbound count together",
     "altStatName": "names of statistics of clusters of the control plane",
@@ -68,7 +79,12 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         name: each if "_" in name or name.split("-")[0] in own else _without_policies(each)
         for name, each in _named(xds.get(_CLUSTERS), _cluster).items()
     }
-    listeners = _named(xds.get(_LISTENERS), partial(_listener, dataplane["mesh"], routes))
+    collectors = {
+        name: _collector(each)
+        for name, each in xds.get(_CLUSTERS, {}).items()
+        if name.startswith(_COLLECTORS)
+    }
+    listeners = _named(xds.get(_LISTENERS), partial(_listener, dataplane, {**routes, **collectors}))
     mixed = _mixed(documents)
     used = set(_clusters_in(listeners)) - _shared(dataplane)
     clusters = {
@@ -273,14 +289,29 @@ def _assignment(body: Json) -> Json:
     return {"endpoints": found, "policy": body.get("policy")}
 
 
-def _listener(mesh: str, routes: Json, body: Json) -> Json:
+def _collector(cluster: Json) -> Json:
+    """Where it is, and how it is spoken to."""
+    found = _plain(cluster)
+    options = found.get("typedExtensionProtocolOptions", {}).values()
+    assignment = json.dumps(_assignment(found["loadAssignment"])["endpoints"], sort_keys=True)
+    return {
+        "at": assignment.replace('"weight": 1', '"weight": null'),
+        "speaks": [each["explicitHttpConfig"] for each in options if "explicitHttpConfig" in each],
+        "tls": "transportSocket" in found,
+    }
+
+
+def _listener(dataplane: Json, parts: Json, body: Json) -> Json:
     """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for."""
     address = body.get("address", {}).get("socketAddress", {})
     if not address.get("portValue"):
         return {}
-    listener = _inlined(body, routes)
+    listener = _inlined(body, parts)
     if listener.get("trafficDirection") == "INBOUND":
-        _ask_for_clients(mesh, listener)
+        _ask_for_clients(dataplane["mesh"], listener)
+        _name_source(dataplane, listener)
+    else:
+        _ask_for_routes(listener)
     listener = _plain(listener)
     tags = listener.get("metadata", {}).get("filterMetadata", {}).get("io.kuma.tags")
     if tags is not None and set(tags) <= {"kuma.io/zone"}:
@@ -314,6 +345,61 @@ def _ask_for_clients(mesh: str, listener: Json) -> None:
                 for host in config["routeConfig"]["virtualHosts"]:
                     host.pop("routes", None)
                     host.pop("typedPerFilterConfig", None)
+
+
+def _ask_for_routes(listener: Json) -> None:
+    """Which loggers there are for requests of each route, and of none, in place of their conditions."""
+    for config in _configs_in(listener):
+        logs = config.pop("accessLog", None) or ()
+        hosts = config.get("routeConfig", {}).get("virtualHosts") or ()
+        routes = [each for host in hosts for each in host.get("routes") or () if not _is_own(each)]
+        config["logs"] = [[*_logged(logs, route)] for route in ({}, *routes)] if logs else []
+        for each in routes:
+            each.pop("metadata", None)
+        filters = config.get("httpFilters") or ()
+        config["httpFilters"] = [each for each in filters if "lua" not in each["name"]]
+
+
+def _configs_in(listener: Json) -> Iterator[Json]:
+    for chain in listener.get("filterChains") or ():
+        for each in chain.get("filters") or ():
+            if each["name"] in _ENDS:
+                yield each["typedConfig"]
+
+
+def _logged(logs: Iterable[Json], route: Json) -> Iterator[Json]:
+    kri = (
+        route.get("metadata", {}).get("filterMetadata", {}).get("kuma.routes", {}).get("route_kri")
+    )
+    for each in logs:
+        found = each.get("filter", {})
+        if wanted := found.get("metadataFilter"):
+            value = wanted["matcher"].get("value", {}).get("stringMatch", {}).get("exact")
+            holds = kri == value
+        elif extension := found.get("extensionFilter"):
+            expression = extension["typedConfig"]["expression"]
+            names = json.loads(expression[expression.index("[") :].rstrip(")"))
+            holds = (route.get("name", "") in names) != expression.startswith("!")
+        else:
+            holds = True
+        if holds:
+            yield {key: body for key, body in each.items() if key != "filter"}
+
+
+def _name_source(dataplane: Json, listener: Json) -> None:
+    """Of a call that comes in, the rival logs as source the proxy's own address, and as destination one
+    of its services."""
+    address = dataplane["networking"].get("advertisedAddress") or dataplane["networking"]["address"]
+    inbounds = dataplane["networking"].get("inbound") or ()
+    services = {(each.get("tags") or {}).get("kuma.io/service", "unknown") for each in inbounds}
+    for chain in listener.get("filterChains") or ():
+        for each in chain.get("filters") or ():
+            if logs := each.get("typedConfig", {}).get("accessLog"):
+                text = json.dumps(logs).replace("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", address)
+                text = text.replace("%DOWNSTREAM_REMOTE_ADDRESS%", f"{address}:0")
+                for service in services if len(services) > 1 else ():
+                    text = re.sub(rf"(?<![\w/]){service}(?![\w/])", "one-of-them", text)
+                each["typedConfig"]["accessLog"] = json.loads(text)
 
 
 def _is_by_client(http_filter: Json) -> bool:
@@ -398,8 +484,9 @@ def _is_less(key: str, theirs: Json, ours: Json) -> bool:
 
 
 def _is_same(key: str, ours: Json, theirs: Json) -> bool:
-    """Of faults the rival has some several times, where its combinations of tags overlap."""
-    if key == "faults" and theirs:
+    """Of faults the rival has some several times, where its combinations of tags overlap, and of loggers
+    if several rules say the same."""
+    if key in {"accessLog", "faults", "logs"} and theirs:
         return all(each in ours for each in theirs) and all(each in theirs for each in ours)
     return key == "commonHttpProtocolOptions" and _is_grpc(theirs or {"": ""})
 
@@ -417,20 +504,22 @@ def _is_more(key: str, body: Json) -> bool:
         return set(body) == {"zoneAwareLbConfig"}
     return key in {
         "maxConnectAttempts", "zoneAwareLbConfig", "commonHttpProtocolOptions", "retryPolicy",
-        "tlsParams", "minimumRingSize",
+        "tlsParams", "minimumRingSize", "collectorEndpoint",
     }  # fmt: skip
 
 
-def _inlined(body: Json, routes: Json) -> Json:
-    """With the routes that come over RDS."""
+def _inlined(body: Json, parts: Json) -> Json:
+    """With the routes that come over RDS, and the collectors; `parts` by name."""
     if isinstance(body, list):
-        return [_inlined(each, routes) for each in body]
+        return [_inlined(each, parts) for each in body]
     if not isinstance(body, dict):
         return body
-    found = {key: _inlined(each, routes) for key, each in body.items() if key != "rds"}
+    found = {key: _inlined(each, parts) for key, each in body.items() if key != "rds"}
     if rds := body.get("rds"):
-        found["routeConfig"] = json.loads(json.dumps(routes.get(rds["routeConfigName"])))
-    return found
+        found["routeConfig"] = json.loads(json.dumps(parts.get(rds["routeConfigName"])))
+    for key in _SENT_TO & found.keys():
+        found[key] = parts.get(found[key], found[key])
+    return found | found.pop("commonConfig", {})
 
 
 def _filter(body: Json) -> Json:
@@ -440,6 +529,8 @@ def _filter(body: Json) -> Json:
     config = body.get("typedConfig", {})
     if body["name"].endswith("local_ratelimit.v3.LocalRateLimit"):
         return {**body, "name": "envoy.filters.network.local_ratelimit"}
+    if "provider" not in config.get("tracing", {"provider": None}):  # nothing is traced
+        del config["tracing"]
     if routes := config.get("routeConfig"):
         routes.pop("name", None)
         _strip(routes)

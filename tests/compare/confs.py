@@ -356,7 +356,7 @@ def _collector_fields(r: Chance) -> Json:
     if r.at(0.3):
         labels = {"labels": {"kuma.io/display-name": r.choice(["collector", "none"])}}
         name = {"name": r.one(["collector", "otel"], ("nobody", "", "A"))}
-        ref = {**labels, **name} if r.is_odd else r.choice([labels, name])
+        ref = {**labels, **name} if r.is_odd else r.choice([labels] * 4 + [name])
         return {"backendRef": {"kind": "MeshOpenTelemetryBackend", **ref}}
     return r.whole(endpoint=lambda: _collector(r))
 

@@ -19,7 +19,7 @@ _METADATA = {
         "kumaDp": {"version": "2.14.3", "gitTag": "", "gitCommit": "", "buildDate": ""},
         "envoy": {"version": "1.37.0", "build": "", "kumaDpCompatible": True},
     },
-    "features": ["feature-otel-via-kuma-dp"],
+    "features": ["feature-otel-via-kuma-dp", "feature-tcp-accesslog-via-named-pipe"],
     "otelEnvInventory": {
         "pipeEnabled": True,
         "shared": {"signal": "shared", "endpointPresent": True},
@@ -27,6 +27,8 @@ _METADATA = {
         "validationErrors": ["metrics.mtls"],
     },
     "workdir": "/tmp/kuma-dp",
+    "accessLogSocketPath": "/tmp/kuma-dp/kuma-access-log.sock",
+    "metricsSocketPath": "/tmp/kuma-dp/kuma-metrics.sock",
     "systemCaPath": "/etc/ssl/certs/ca-certificates.crt",
     "dataplane.admin.port": "9901",
     "dataplane.admin.address": "127.0.0.1",

@@ -5,7 +5,7 @@ docs/differences.md.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kuma.resources.match import find_subdomain_errors
@@ -188,7 +188,7 @@ def _list(key: str, body: Json) -> Json:
     return [] if body is None and key.startswith("append") else _with_lists(body)
 
 
-def layout(dataplane: Json, body: Json) -> Json:
+def layout(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
     """The rival's: outbounds that there are, not all that the proxy might have."""
     if not isinstance(body, dict) or "outbounds" not in body:
         return body
@@ -196,12 +196,24 @@ def layout(dataplane: Json, body: Json) -> Json:
     known = {
         (ref["kind"], namespace, ref["name"], ref["port"])
         for each in dataplane["networking"].get("outbound") or ()
-        if (ref := each.get("backendRef"))
+        if (ref := _by_name(each.get("backendRef"), documents))
     }
     known |= {(kind, "", name, port) for kind, _, name, port in known if kind == MULTI_ZONE}
     known |= {(*each[:3], 0) for each in known if each[0] == "MeshExternalService"}
     kept = [each for each in body["outbounds"] or () if _place(each) in known]
     return timeless({**body, "outbounds": kept})
+
+
+def _by_name(ref: Json | None, documents: Sequence[Json]) -> Json | None:
+    """Labels mean the oldest resource that has them; None: nothing has."""
+    if ref is None or "name" in ref:
+        return ref
+    found = (
+        each
+        for each in documents
+        if each["type"] == ref["kind"] and ref["labels"].items() <= each.get("labels", {}).items()
+    )
+    return next(({**ref, "name": each["name"]} for each in found), None)
 
 
 def _place(outbound: Json) -> tuple[str, str, str, int]:

@@ -16,6 +16,8 @@ _REFUSALS = {
     "is not supported by this version": "what does not exist yet is refused",
     "native Envoy resource is not valid": "fields that Envoy does not have are refused",
     "names are not supported yet": "what does not exist yet is refused",
+    "value 'MeshGateway' is not supported": "what does not exist yet is refused",
+    "is already the port of": "ports that nobody can listen on are refused",
     "is already used by": "two listeners at one address and port are refused",
     "must be a regular expression": "what Envoy would refuse is refused",
     "port must be in the range": "ports that nobody can listen on are refused",

@@ -6,8 +6,8 @@ from kuma.plan.machine import Machine
 
 @value
 class LoggedAs:
-    """`service`: the first of the proxy's services by name. `workload`: the KRI of its workload,
-    empty if it has none."""
+    """`service`: the first of the proxy's services by name. `address`: where others reach it.
+    `workload`: the KRI of its workload, empty if it has none."""
 
     mesh: str
     zone: str

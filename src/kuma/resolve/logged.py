@@ -12,12 +12,12 @@ def logged_as(view: MeshView, name: str) -> LoggedAs | None:
     dataplane = view.dataplane(name)
     if dataplane is None:
         return None
-    reporter = reporter_of(view, name)
+    reporter, networking = reporter_of(view, name), dataplane.spec.networking
     return LoggedAs(
         mesh=reporter.mesh,
         zone=reporter.zone,
         service=reporter.service,
-        address=dataplane.spec.networking.address,
+        address=networking.advertised_address or networking.address,
         workload=reporter.workload,
         machine=view.machine(name),
     )

@@ -26,6 +26,7 @@ from kuma.policies.meshaccesslog.write import (
     inbound_values,
     values_to,
 )
+from kuma.resources.kri import parse_kri
 from kuma.resources.match import Match, SpiffeMatchType
 
 _OUTSIDE = "external"
@@ -54,7 +55,7 @@ class AccessLogShaper(Shaper):
         writer = Writer(
             HTTP_FORMAT if chain.outbound.protocol.is_http else TCP_FORMAT,
             logged,
-            values_to(chain.outbound.service, logged),
+            values_to(_destination(chain.outbound), logged),
             _collectors(chain.outbound),
         )
         _add(
@@ -80,6 +81,11 @@ class AccessLogShaper(Shaper):
         if logged is None:
             return
         yield from _clusters(_backends(part), _collectors(part), logged)
+
+
+def _destination(outbound: Outbound) -> str:
+    """A resource is called by its own name, without zone and port."""
+    return parse_kri(outbound.kri).name if outbound.kri else outbound.service
 
 
 def _log_outside(
@@ -134,17 +140,24 @@ def _collectors(part: Inbound | Outbound) -> Collectors:
 
 
 def _confs(outbound: Outbound) -> Iterator[tuple[AccessLogConf, str]]:
-    """What holds for the outbound; where it differs from route to route each with a condition."""
+    """What holds for the outbound; where it differs from route to route each with a condition. What no
+    route is for, is logged as the outbound's."""
     whole = outbound.conf.get(AccessLogConf)
     by_conf: dict[AccessLogConf | None, list[str]] = {}
     if isinstance(outbound.routing, HttpRouting):
         for route in outbound.routing.routes:
             by_conf.setdefault(route.conf.get(AccessLogConf), []).append(route.name)
-    if not by_conf or by_conf.keys() == {whole}:
-        by_conf = {whole: []}
+    by_conf.pop(whole, None)
+    if whole is not None:
+        others = [name for names in by_conf.values() for name in names]
+        yield whole, f"!({_is_one_of(others)})" if others else ""
     for conf, routes in by_conf.items():
         if conf is not None:
-            yield conf, f"xds.route_name in {json.dumps(routes)}" if routes else ""
+            yield conf, _is_one_of(routes)
+
+
+def _is_one_of(routes: list[str]) -> str:
+    return f"xds.route_name in {json.dumps(routes)}"
 
 
 def _condition(match: Match | None) -> str:
