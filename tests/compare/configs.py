@@ -66,7 +66,7 @@ _LEFT_OUT = {
 def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
     if not isinstance(body, dict) or "xds" not in body:
         return body
-    xds = body["xds"]
+    xds = _with_shown_names(documents, body["xds"])
     by_hand = [each["name"] for each in documents if each["type"] == "MeshService"]
     is_permissive = any('"PERMISSIVE"' in json.dumps(each.get("mtls")) for each in documents)
     routes = xds.get(_ROUTES, {})
@@ -110,6 +110,17 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
         "secured": any(_serves_with_tls(each) for each in documents),
     }
+
+
+def _with_shown_names(documents: Iterable[Json], xds: Json) -> Json:
+    """Collectors as the rival calls them: by a name that several may have."""
+    text = json.dumps(xds)
+    for each in documents:
+        shown = each.get("labels", {}).get("kuma.io/display-name", each["name"])
+        if each["type"] == "MeshOpenTelemetryBackend" and shown != each["name"]:
+            text = text.replace(f"kuma-otel-{each['name']}.sock", f"kuma-otel-{shown}.sock")
+            text = text.replace(rf"\"name\":\"{each['name']}\"", rf"\"name\":\"{shown}\"")
+    return json.loads(text)
 
 
 def _serves_with_tls(document: Json) -> bool:
