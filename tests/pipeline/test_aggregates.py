@@ -4,7 +4,6 @@ from typing import Any
 
 from kuma.pipeline.aggregates import Aggregates
 from kuma.policies.catalogue import REGISTRY
-from tests.pipeline.conftest import Site
 from tests.support.builders import (
     a_dataplane,
     a_dataplane_insight,
@@ -12,6 +11,7 @@ from tests.support.builders import (
     an_external_service,
     an_inbound,
 )
+from tests.support.site import Site
 
 MTLS = {"mTLS": {"issuedBackend": "ca-1", "supportedBackends": ["ca-1"]}}
 

@@ -31,8 +31,8 @@ from kuma.resources.codec import to_document
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
 from tests.support.builders import a_dataplane, a_mesh, a_resource
+from tests.support.site import Site
 
 DELAY = timedelta(milliseconds=50)
 

@@ -13,8 +13,8 @@ from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.mesh_trust import MESH_TRUST
 from kuma.resources.resource import AnyResource
 from kuma.resources.writer import Writer
-from tests.pipeline.conftest import Site
 from tests.support.builders import a_mesh, a_resource
+from tests.support.site import Site
 
 PEM = generate_root("other", clock=SystemClock()).cert_pem.decode()
 BROKEN = "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"

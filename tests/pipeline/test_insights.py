@@ -11,15 +11,15 @@ from kuma.identity.key_pair import load_authority
 from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.insights import Tracker
-from kuma.pipeline.left_open import LeftOpen
 from kuma.plan.collector import Collector
 from kuma.plan.piped import Piped, PipedBackend, PipedSignal
 from kuma.plan.signal import Signal
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT
 from kuma.resources.meta import ResourceKey
 from kuma.resources.store import Delete
-from tests.pipeline.conftest import Site
+from kuma.upkeep.left_open import LeftOpen
 from tests.support.builders import a_dataplane, a_mesh
+from tests.support.site import Site
 
 KEY = ProxyKey("default", "api-1")
 

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from kuma.app.control_plane.defaults import secrets_of_mesh
 from kuma.identity.builtin import generate_root
 from kuma.identity.errors import IdentityError
 from kuma.kit.clock import SystemClock
@@ -30,6 +29,7 @@ from kuma.resources.admission import admit
 from kuma.resources.computed_labels import Place
 from kuma.resources.errors import InvalidResource
 from kuma.resources.resource import AnyResource
+from kuma.upkeep.defaults import secrets_of_mesh
 from tests.policies.full_world import ZONE, World, documents
 from tests.resolve.world import virtual_outbounds
 from tests.support.builders import a_dataplane, a_mesh
@@ -364,12 +364,12 @@ FULL = {
 }
 NOT_YET = "resources/kinds/test_{}.py::test_what_cannot_be_honoured_yet_is_refused"
 NOT_YET_OF_THE_MESH, NOT_YET_OF_A_PROXY = NOT_YET.format("mesh"), NOT_YET.format("dataplane")
-A_STEP_FAILS = "pipeline/test_mesh_identity_upkeep.py::test_a_step_that_fails_is_told"
+A_STEP_FAILS = "upkeep/test_mesh_identities.py::test_a_step_that_fails_is_told"
 HERE = "resources/test_every_field.py::"
 ELSEWHERE = {
     "MeshService": {
-        r"state": "pipeline/test_mesh_service_upkeep.py::test_a_service_of_dataplanes_becomes_a_mesh_service",
-        r"identities.*": "pipeline/test_mesh_service_upkeep.py::test_who_answers_by_a_mesh_identity_is_listed_and_makes_tls_ready",
+        r"state": "upkeep/test_mesh_services.py::test_a_service_of_dataplanes_becomes_a_mesh_service",
+        r"identities.*": "upkeep/test_mesh_services.py::test_who_answers_by_a_mesh_identity_is_listed_and_makes_tls_ready",
     },
     "MeshExternalService": {
         r"extension\..*": "resources/kinds/test_mesh_external_service.py::test_a_wrong_one_is_refused"
@@ -378,7 +378,7 @@ ELSEWHERE = {
         r"extension\..*": "resources/kinds/test_hostname_generator.py::test_a_wrong_generator_is_refused"
     },
     "ExternalService": {
-        r"networking\.disableHostDNSEntry": "pipeline/test_virtual_outbounds.py::test_a_host_may_be_left_out_and_an_address_is_its_own",
+        r"networking\.disableHostDNSEntry": "upkeep/test_virtual_outbounds.py::test_a_host_may_be_left_out_and_an_address_is_its_own",
     },
     "Dataplane": {
         r"(metrics|probes|networking\.(listeners|gateway\.type|inbound\[\]\.serviceProbe)).*": NOT_YET_OF_A_PROXY,
@@ -391,7 +391,7 @@ ELSEWHERE = {
     },
     "MeshIdentity": {
         r"provider\.bundled\.(insecureAllowSelfSigned|meshTrustCreation)": A_STEP_FAILS,
-        r"provider\.bundled\.autogenerate\.enabled": "pipeline/test_mesh_identity_upkeep.py::test_an_identity_is_prepared_and_then_ready",
+        r"provider\.bundled\.autogenerate\.enabled": "upkeep/test_mesh_identities.py::test_an_identity_is_prepared_and_then_ready",
         r"provider\.bundled\.ca\..*\.envVar\.name": A_STEP_FAILS,
         r"provider\.extension\..*": "resources/kinds/test_mesh_identity.py::test_a_wrong_identity_is_refused",
     },

@@ -6,23 +6,23 @@ from typing import Any
 
 import structlog
 
-from kuma.app.control_plane.backend_refs import BackendRefConditions
-from kuma.app.control_plane.cleanup import Cleanup
-from kuma.app.control_plane.defaults import Defaults, Wanted
-from kuma.app.control_plane.hostnames import HostnameUpkeep
-from kuma.app.control_plane.mesh_identities import MeshIdentityUpkeep
-from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
-from kuma.app.control_plane.multi_zone_services import MultiZoneServiceUpkeep
 from kuma.app.control_plane.state import State
-from kuma.app.control_plane.vips import VipAllocation
-from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
-from kuma.app.control_plane.workloads import WorkloadUpkeep
-from kuma.pipeline.left_open import LeftOpen
 from kuma.pipeline.propagated_labels import Propagation
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
+from kuma.upkeep.backend_refs import BackendRefConditions
+from kuma.upkeep.cleanup import Cleanup
+from kuma.upkeep.defaults import Defaults, Wanted
+from kuma.upkeep.hostnames import HostnameUpkeep
+from kuma.upkeep.left_open import LeftOpen
+from kuma.upkeep.mesh_identities import MeshIdentityUpkeep
+from kuma.upkeep.mesh_services import MeshServiceUpkeep
+from kuma.upkeep.multi_zone_services import MultiZoneServiceUpkeep
+from kuma.upkeep.vips import VipAllocation
+from kuma.upkeep.virtual_outbounds import VirtualOutbounds
+from kuma.upkeep.workloads import WorkloadUpkeep
 
 log = structlog.get_logger("kuma-cp")
 

@@ -18,7 +18,6 @@ from prometheus_client import REGISTRY as METRICS
 from prometheus_client import CollectorRegistry
 
 from kuma.api.serve import ApiServer
-from kuma.app.control_plane.defaults import CLUSTER_ID
 from kuma.app.control_plane.leader import lead
 from kuma.app.control_plane.pipeline import Pipeline
 from kuma.app.control_plane.servers import api_server, data_plane_server, diagnostics_server
@@ -27,6 +26,7 @@ from kuma.app.control_plane.tls import ServerCertificates
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.config.errors import BadConfig
 from kuma.kit.clock import Clock, SystemClock
+from kuma.upkeep.defaults import CLUSTER_ID
 
 log = structlog.get_logger("kuma-cp")
 

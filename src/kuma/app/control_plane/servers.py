@@ -10,7 +10,6 @@ from kuma.api.connection import Deadlines
 from kuma.api.dependencies import ApiDependencies
 from kuma.api.ports import InstanceFacts
 from kuma.api.serve import ApiServer, Listener
-from kuma.app.control_plane.defaults import CLUSTER_ID
 from kuma.app.control_plane.diagnostics import build_diagnostics
 from kuma.app.control_plane.pipeline import Pipeline
 from kuma.app.control_plane.state import State
@@ -22,6 +21,7 @@ from kuma.pipeline.aggregates import Aggregates
 from kuma.pipeline.inspect import Inspection
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.kinds.config import ConfigSpec
+from kuma.upkeep.defaults import CLUSTER_ID
 from kuma.xds.bootstrap import BootstrapDeps, ReplicaProxies, bootstrap_endpoint
 from kuma.xds.leave import leave_endpoint
 from kuma.xds.server import DataplaneServer

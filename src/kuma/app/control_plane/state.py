@@ -9,7 +9,6 @@ import uuid
 from pathlib import Path
 
 from kuma.app.control_plane.checks import CHECKS
-from kuma.app.control_plane.defaults import secrets_of_mesh
 from kuma.app.control_plane.stores import choose_database
 from kuma.config.control_plane import ControlPlaneSettings
 from kuma.kit.clock import Clock
@@ -19,6 +18,7 @@ from kuma.resources.kinds.mesh import MESH
 from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.writer import Writer
+from kuma.upkeep.defaults import secrets_of_mesh
 
 
 class State:

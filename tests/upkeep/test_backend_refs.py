@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest_asyncio
 
-from kuma.app.control_plane.backend_refs import BackendRefConditions
 from kuma.policies.catalogue import REGISTRY
 from kuma.resources.kinds.conditions import ConditionsStatus
 from kuma.resources.kinds.mesh_open_telemetry_backend import MESH_OPEN_TELEMETRY_BACKEND
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.backend_refs import BackendRefConditions
 from tests.support.builders import a_mesh, a_resource
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 MOTB = MESH_OPEN_TELEMETRY_BACKEND.name
 

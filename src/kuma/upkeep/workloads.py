@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.kit.clock import Clock
 from kuma.resources import labels as well_known
 from kuma.resources.admission import spec_as
@@ -25,6 +24,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda, Touched
 
 log = structlog.get_logger("workloads")
 

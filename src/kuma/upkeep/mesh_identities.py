@@ -16,14 +16,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda, Touched
-from kuma.app.control_plane.identity_authorities import (
-    Failed,
-    Identity,
-    IdentityAuthorities,
-    done,
-    undone,
-)
 from kuma.kit.clock import Clock
 from kuma.pipeline.credentials import SPREAD
 from kuma.resolve.workload_identity import NoSpiffeId, trust_domain_of
@@ -51,6 +43,14 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import Resource
 from kuma.resources.store import Store
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda, Touched
+from kuma.upkeep.identity_authorities import (
+    Failed,
+    Identity,
+    IdentityAuthorities,
+    done,
+    undone,
+)
 
 log = structlog.get_logger("mesh-identities")
 

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda
 from kuma.kit.clock import Clock
 from kuma.pipeline.membership import Membership, Place
 from kuma.pipeline.mesh_services import Generated, as_proxy, generate_ports, with_state
@@ -39,6 +38,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda
 
 log = structlog.get_logger("mesh-services")
 

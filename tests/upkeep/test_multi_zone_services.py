@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest_asyncio
 
-from kuma.app.control_plane.multi_zone_services import MultiZoneServiceUpkeep
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.multi_zone_services import MultiZoneServiceUpkeep
 from tests.support.builders import a_mesh, a_resource
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 
 def a_multi_zone_service(**labels: str) -> AnyResource:

@@ -8,7 +8,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kuma.app.control_plane.agenda import Agenda, Touched
 from kuma.pipeline.matching import Matching, Place
 from kuma.resources import labels as well_known
 from kuma.resources.kinds.conditions import Condition, ConditionStatus
@@ -23,6 +22,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda, Touched
 
 _NOBODY = Condition(
     type="MeshServicesMatched",

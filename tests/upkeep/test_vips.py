@@ -7,14 +7,14 @@ from typing import Any
 import pytest_asyncio
 from prometheus_client import REGISTRY as METRICS
 
-from kuma.app.control_plane.vips import VipAllocation
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.kinds.service_status import vips_of, with_vip
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.vips import VipAllocation
 from tests.support.builders import a_mesh, a_resource
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 RANGES = {MESH_SERVICE.name: "241.0.0.0/30", MESH_EXTERNAL_SERVICE.name: "242.0.0.0/8"}
 

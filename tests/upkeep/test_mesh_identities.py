@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kuma.app.control_plane import mesh_identities
-from kuma.app.control_plane.mesh_identities import MeshIdentityUpkeep
 from kuma.identity.builtin import generate_root
 from kuma.kit.clock import Clock, SystemClock
 from kuma.pipeline.credentials import SPREAD
@@ -17,9 +15,11 @@ from kuma.resources.kinds.mesh_identity import MESH_IDENTITY
 from kuma.resources.kinds.mesh_trust import MESH_TRUST
 from kuma.resources.kinds.secret import SECRET
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep import mesh_identities
+from kuma.upkeep.mesh_identities import MeshIdentityUpkeep
 from tests.support.builders import a_mesh, a_resource, a_secret
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 EXCLUSIVE = {"meshServices": {"mode": "Exclusive"}}
 MADE = {"insecureAllowSelfSigned": True, "autogenerate": {"enabled": True}}

@@ -18,7 +18,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource, Resource
 from kuma.resources.store import Store, Update
 
-log = structlog.get_logger("pipeline.left-open")
+log = structlog.get_logger("left-open")
 
 
 class LeftOpen:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest_asyncio
 
-from kuma.app.control_plane.cleanup import Cleanup
 from kuma.kit.clock import Clock, SystemClock
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.cleanup import Cleanup
 from tests.support.builders import a_dataplane, a_dataplane_insight, a_mesh
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 AGE = timedelta(hours=72)
 

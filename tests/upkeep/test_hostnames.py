@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kuma.app.control_plane.hostnames import HostnameUpkeep
 from kuma.resources.kind import Kind
 from kuma.resources.kinds.hostname_generator import HOSTNAME_GENERATOR
 from kuma.resources.kinds.mesh_external_service import MESH_EXTERNAL_SERVICE
 from kuma.resources.kinds.mesh_multi_zone_service import MESH_MULTI_ZONE_SERVICE
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.hostnames import HostnameUpkeep
 from tests.support.builders import a_mesh, a_resource
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 SPECS = {
     MESH_SERVICE: {},

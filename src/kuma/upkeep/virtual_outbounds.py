@@ -13,8 +13,6 @@ from typing import Any, cast
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda, Touched
-from kuma.app.control_plane.vips import EXHAUSTION
 from kuma.kit.address_pool import AddressPool
 from kuma.kit.clock import Clock
 from kuma.pipeline.virtual_outbounds import Wanted, wanted_entries, with_addresses
@@ -35,6 +33,8 @@ from kuma.resources.virtual_outbounds import (
     entries_of,
     mesh_of_config,
 )
+from kuma.upkeep.agenda import Agenda, Touched
+from kuma.upkeep.vips import EXHAUSTION
 
 log = structlog.get_logger("virtual-outbounds")
 

@@ -7,8 +7,6 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from kuma.app.control_plane import agenda
-from kuma.app.control_plane.agenda import Agenda
 from kuma.resources.errors import (
     AlreadyExists,
     Conflict,
@@ -21,9 +19,11 @@ from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh import MESH
 from kuma.resources.meta import ResourceKey
 from kuma.resources.store import Change
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep import agenda
+from kuma.upkeep.agenda import Agenda
 from tests.support.builders import a_dataplane, a_mesh
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 KEY = ResourceKey(MESH.name, "", "default")
 SOON = timedelta(milliseconds=20)

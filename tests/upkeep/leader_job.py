@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from kuma.resources.kind import Kind
 from kuma.resources.meta import ResourceKey
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
+from tests.support.site import Site
 
 
 class Job(Protocol):

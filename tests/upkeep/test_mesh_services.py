@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest_asyncio
 
-from kuma.app.control_plane.mesh_services import MeshServiceUpkeep
 from kuma.kit.clock import Clock, SystemClock
 from kuma.pipeline.propagated_labels import NO_PROPAGATION, Propagation
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from kuma.resources.kinds.mesh_service import MESH_SERVICE
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.mesh_services import MeshServiceUpkeep
 from tests.support.builders import (
     a_dataplane,
     a_dataplane_insight,
@@ -22,6 +20,8 @@ from tests.support.builders import (
     a_resource,
     an_inbound,
 )
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 GRACE = timedelta(hours=1)
 MODE = {"meshServices": {"mode": "Everywhere"}}

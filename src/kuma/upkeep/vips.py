@@ -14,7 +14,6 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import Counter
 
-from kuma.app.control_plane.agenda import Agenda
 from kuma.kit.address_pool import AddressPool, Exhausted
 from kuma.resources.errors import ResourceError
 from kuma.resources.kinds.service_status import vips_of, with_vip
@@ -23,6 +22,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda
 
 log = structlog.get_logger("vips")
 

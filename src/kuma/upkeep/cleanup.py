@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from kuma.app.control_plane.agenda import Agenda
 from kuma.kit.clock import Clock
 from kuma.resources.admission import spec_as
 from kuma.resources.kinds.dataplane import DATAPLANE
@@ -19,6 +18,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda
 
 log = structlog.get_logger("cleanup")
 

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kuma.app.control_plane import agenda
-from kuma.app.control_plane.virtual_outbounds import VirtualOutbounds
 from kuma.kit.address_pool import AddressPool
 from kuma.pipeline.virtual_outbounds import wanted_entries, with_addresses
 from kuma.resources.errors import Conflict, Unavailable
@@ -20,8 +18,8 @@ from kuma.resources.kinds.mesh import MESH
 from kuma.resources.meta import ResourceKey
 from kuma.resources.store import Create, Write
 from kuma.resources.virtual_outbounds import dump_entries, mesh_of_config, parse_entries
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep import agenda
+from kuma.upkeep.virtual_outbounds import VirtualOutbounds
 from tests.support.builders import (
     a_dataplane,
     a_mesh,
@@ -29,6 +27,8 @@ from tests.support.builders import (
     an_external_service,
     an_inbound,
 )
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 CONFIG_NAME = "kuma-default-dns-vips"
 MESH_KEY = ResourceKey(MESH.name, "", "default")

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kuma.app.control_plane.agenda import Agenda
 from kuma.resources.backend_resource_ref import BackendResourceRef
 from kuma.resources.errors import NotFound, ResourceError
 from kuma.resources.kind import Kind
@@ -27,6 +26,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda
 
 RESOLVED, REFERENCED = "BackendRefsResolved", "ReferencedByPolicies"
 

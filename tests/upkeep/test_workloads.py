@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest_asyncio
 
-from kuma.app.control_plane.workloads import WorkloadUpkeep
 from kuma.resources.kinds.dataplane import DATAPLANE
 from kuma.resources.kinds.workload import WORKLOAD
 from kuma.resources.resource import AnyResource
-from tests.pipeline.conftest import Site
-from tests.pipeline.leader_job import AtWork
+from kuma.upkeep.workloads import WorkloadUpkeep
 from tests.support.builders import (
     a_dataplane,
     a_dataplane_insight,
@@ -18,6 +16,8 @@ from tests.support.builders import (
     a_resource,
     an_inbound,
 )
+from tests.support.site import Site
+from tests.upkeep.leader_job import AtWork
 
 ONLINE = {"subscriptions": [{"id": "1", "connectTime": "2026-01-01T00:00:00Z"}]}
 

@@ -9,7 +9,6 @@ leader.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kuma.app.control_plane.agenda import Agenda
 from kuma.pipeline.hostnames import NAMED_KINDS, Hostnames
 from kuma.resources.kinds.hostname_generator import HOSTNAME_GENERATOR
 from kuma.resources.meta import ResourceKey
@@ -17,6 +16,7 @@ from kuma.resources.replica import Replica
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 from kuma.resources.writer import Writer
+from kuma.upkeep.agenda import Agenda
 
 
 class HostnameUpkeep:
