@@ -206,10 +206,10 @@ async def test_an_answer_that_cannot_be_read_leaves_what_was_known(tmp_path: Pat
 
 
 async def test_the_server_serves_metrics_alone(tmp_path: Path) -> None:
-    asked: list[float] = []
+    asked: list[tuple[float, str]] = []
 
-    async def collect(seconds: float) -> str | None:
-        asked.append(seconds)
+    async def collect(seconds: float, query: str) -> str | None:
+        asked.append((seconds, query))
         return "a 1\n" if len(asked) == 1 else None
 
     server = MetricsServer(tmp_path / "m.sock", collect)
@@ -224,7 +224,7 @@ async def test_the_server_serves_metrics_alone(tmp_path: Path) -> None:
         assert (await exchange(at, "GET", "/else")).status == 404
     finally:
         server.close()
-    assert asked == [2.5, 10.0]
+    assert asked == [(2.5, "x=y"), (10.0, "")]
     assert not (tmp_path / "m.sock").exists()
 
 

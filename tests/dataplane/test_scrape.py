@@ -33,6 +33,7 @@ class Answering:
         self._parts = parts
         self._ends = ends
         self.callers: list[str] = []
+        self.targets: list[str] = []
         self._tasks: list[asyncio.Task[Any] | None] = []
 
     async def finished(self) -> None:
@@ -43,7 +44,8 @@ class Answering:
         if name := writer.get_extra_info("peername"):
             self.callers.append(name[0])
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.targets.append(head.decode().split(" ")[1])
             for part in self._parts:
                 writer.write(part)
                 await writer.drain()
@@ -150,3 +152,23 @@ async def test_where_calls_are_redirected_applications_are_called_from_where_the
 )
 def test_the_source_is_one_that_the_redirection_knows(address: str, source: str) -> None:
     assert source_towards(address) == source
+
+
+@pytest.mark.parametrize(
+    ("query", "besides"),
+    [
+        ("", ""),
+        ("filter=rq_total%7Ccx", "&filter=rq_total%7Ccx"),
+        ("format=json&usedonly&text_readouts&filter=a&type=Gauges", "&filter=a&type=Gauges"),
+    ],
+)
+async def test_envoy_hears_what_whoever_asks_wants_besides(
+    tmp_path: Path, query: str, besides: str
+) -> None:
+    admin = Answering([STATS])
+    log = Log("test", Level.WARNING, lambda _: None)
+    async with await asyncio.start_unix_server(admin.serve, tmp_path / "admin.sock"):
+        scraper = Scraper(Unix(tmp_path / "admin.sock"), HOST, log)
+        await scraper.scrape(WANTED, seconds=2, query=query)
+        await admin.finished()
+    assert admin.targets == [f"/stats?format=prometheus&text_readouts&usedonly{besides}"]

@@ -17,6 +17,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    query: str = ""
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -45,7 +46,8 @@ def _parse(head: bytes) -> Request:
     method, target, *_version = first.split(" ")
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.strip().lower(): text.strip() for name, _, text in pairs}
-    return Request(method, target.partition("?")[0], headers)
+    path, _, query = target.partition("?")
+    return Request(method, path, headers, query)
 
 
 def _encode(response: Response, *, has_body: bool) -> bytes:

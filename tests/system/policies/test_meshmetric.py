@@ -135,6 +135,7 @@ async def test_prometheus_gets_the_metrics_of_envoy_and_of_applications(mesh: Me
         }
         async with measured(mesh, conf):
             text = await scraped(port, lambda text: "shop_orders" in text, "/stats")
+            some = await scraped(port, lambda text: "shop_orders" in text, "/stats?filter=rq_total")
             assert (await scrape(port)).status_code == 404  # type: ignore[union-attr]
     own = labels_of(text, "envoy_cluster_upstream_rq_total")
     assert own["envoy_cluster_name"]
@@ -150,6 +151,9 @@ async def test_prometheus_gets_the_metrics_of_envoy_and_of_applications(mesh: Me
     assert line.endswith(" 5 1700000000500")
     assert "jobs_created" not in text
     assert {"depth", "jobs_total", "shop_seconds"} <= names_of(text)
+    of_envoy = {each for each in names_of(some) if each.startswith("envoy_")}
+    assert of_envoy
+    assert all("rq_total" in each for each in of_envoy)
 
 
 async def test_kuma_dp_tells_of_itself(mesh: Mesh) -> None:

@@ -81,12 +81,12 @@ class Measuring:
         piped = (Collector(*each) for each in self._pipe.measured)
         await self._pushing.follow(() if wanted is None else (*wanted.collectors, *piped))
 
-    async def _text(self, seconds: float) -> str | None:
-        found = await self._measured(seconds)
+    async def _text(self, seconds: float, query: str) -> str | None:
+        found = await self._measured(seconds, query)
         return None if found is None else write(found[1], found[0].labels)
 
-    async def _measured(self, seconds: float) -> tuple[Wanted, Families] | None:
+    async def _measured(self, seconds: float, query: str = "") -> tuple[Wanted, Families] | None:
         wanted = await self._config.current()
         if wanted is None:
             return None
-        return wanted, await self._scraper.scrape(wanted, seconds=seconds)
+        return wanted, await self._scraper.scrape(wanted, seconds=seconds, query=query)

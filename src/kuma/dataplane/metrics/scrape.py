@@ -7,6 +7,7 @@ others' are there.
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from kuma.dataplane.held import Told
 from kuma.dataplane.http import BadAnswer, Endpoint, Response, Tcp, exchange
@@ -24,6 +25,8 @@ from kuma.kit import aside
 
 _TOO_SLOW = "there was no answer in time"
 _STATS = "/stats?format=prometheus&text_readouts"
+_OURS = {"format", "text_readouts", "usedonly"}
+"""Parameters that are not for who asks to say."""
 _ENVOY = "envoy"
 _MOST = 10 << 20
 """Bytes of what an application may answer."""
@@ -52,9 +55,10 @@ class Scraper:
         self._failed: dict[str, Told] = {}
         self._left_out = Told(log, "metrics were left out that several applications have alike")
 
-    async def scrape(self, wanted: Wanted, *, seconds: float) -> Families:
-        """Those of the proxy first, then in the order of the applications, then kuma-dp's."""
-        own = self._ask(_ENVOY, self._admin, _stats_path(wanted), seconds=seconds)
+    async def scrape(self, wanted: Wanted, *, seconds: float, query: str = "") -> Families:
+        """Those of the proxy first, then in the order of the applications, then kuma-dp's. `query`: what
+        Envoy is asked besides, such as `filter=REGEX`."""
+        own = self._ask(_ENVOY, self._admin, _stats_path(wanted, query), seconds=seconds)
         within = seconds * _SHARE
         others = (self._ask_application(each, within) for each in wanted.applications)
         stats, *applications = await asyncio.gather(own, *others)
@@ -83,8 +87,10 @@ class Scraper:
             return {}
 
 
-def _stats_path(wanted: Wanted) -> str:
-    return _STATS if wanted.include_unused else f"{_STATS}&usedonly"
+def _stats_path(wanted: Wanted, query: str) -> str:
+    asked = [each for each in parse_qsl(query, keep_blank_values=True) if each[0] not in _OURS]
+    path = _STATS if wanted.include_unused else f"{_STATS}&usedonly"
+    return f"{path}&{urlencode(asked)}" if asked else path
 
 
 def _parsed(answer: Response) -> Families:

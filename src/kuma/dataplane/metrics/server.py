@@ -23,9 +23,12 @@ _TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 
 
 class MetricsServer:
-    """`collect` gives the text within so many seconds; None: nothing is to be measured."""
+    """`collect` gives the text within so many seconds, for the query that somebody asks with; None:
+    nothing is to be measured."""
 
-    def __init__(self, socket: Path, collect: Callable[[float], Awaitable[str | None]]) -> None:
+    def __init__(
+        self, socket: Path, collect: Callable[[float, str], Awaitable[str | None]]
+    ) -> None:
         self._socket = socket
         self._collect = collect
         self._server: asyncio.Server | None = None
@@ -48,7 +51,7 @@ class MetricsServer:
     async def _answer(self, request: Request) -> Response:
         if request.method not in {"GET", "HEAD"} or not request.path.startswith(PATH):
             return Response(HTTPStatus.NOT_FOUND, body=b"only metrics are served here\n")
-        text = await self._collect(_seconds(request.headers))
+        text = await self._collect(_seconds(request.headers), request.query)
         if text is None:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE, body=b"nothing is to be measured\n")
         return Response(HTTPStatus.OK, {"content-type": TEXT}, text.encode())
