@@ -23,7 +23,7 @@ _VARIANTS: tuple[Mapping[str, str], ...] = (
     {"version": "v2", "team": "b"},
 )
 _IDS = ("spiffe://m/web", "spiffe://m/api", "spiffe://other/ns/a", "spiffe://m")
-_SERVER_NAMES = ("", "web.mesh", "a.b")
+SERVER_NAMES = ("", "web.mesh", "a.b")
 _MILLION = {"HUNDRED": 10_000, "TEN_THOUSAND": 100, "MILLION": 1}
 
 
@@ -52,7 +52,7 @@ def clients(mesh: str) -> Iterator[Client]:
         own = f"spiffe://{mesh}/{tags.pop('kuma.io/service')}"
         yield each._replace(uris=(own, *(f"kuma://{key}/{text}" for key, text in tags.items())))
     for uri in _IDS:
-        for name in _SERVER_NAMES:
+        for name in SERVER_NAMES:
             yield Client((uri,), name, (("kuma.io/service", "other"),))
 
 

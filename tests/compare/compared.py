@@ -138,7 +138,7 @@ class Comparison:
             *[each for found in self._of("Dataplane") for each in await self._proxy(found)],
         ]
         await self._compare(questions)
-        if self._ours.xds_port and self._theirs.xds_port and not self._of("MeshIdentity"):
+        if self._ours.xds_port and self._theirs.xds_port:
             await self._compare_configs()
 
     async def _compare_configs(self) -> None:

@@ -109,14 +109,24 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         ],
         "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
         "secured": any(_serves_with_tls(each) for each in documents),
+        "by server name": any(_asks_for_server_name(each) for each in documents),
     }
+
+
+def _asks_for_server_name(document: Json) -> bool:
+    """Whether a rule asks for that alone, and the rival takes it for no condition."""
+    rules = document.get("spec", {}).get("rules") or ()
+    if document["type"] not in {"MeshRateLimit", "MeshTimeout"}:
+        return False
+    matches = (match for rule in rules for match in rule.get("matches") or ())
+    return any("sni" in each and "spiffeID" not in each for each in matches)
 
 
 def _with_shown_names(documents: Iterable[Json], xds: Json) -> Json:
     """Collectors as the rival calls them: by a name that several may have."""
     text = json.dumps(xds)
     for each in documents:
-        shown = each.get("labels", {}).get("kuma.io/display-name", each["name"])
+        shown = (each.get("labels") or {}).get("kuma.io/display-name", each["name"])
         if each["type"] == "MeshOpenTelemetryBackend" and shown != each["name"]:
             text = text.replace(f"kuma-otel-{each['name']}.sock", f"kuma-otel-{shown}.sock")
             text = text.replace(rf"\"name\":\"{each['name']}\"", rf"\"name\":\"{shown}\"")
@@ -203,6 +213,9 @@ def _without_way(cluster: Json) -> Json:
     own = {"type", "edsClusterConfig", "loadAssignment", "transportSocket"}
     kept = {key: each for key, each in cluster.items() if key not in own}
     options = kept.get("typedExtensionProtocolOptions", {}).values()
+    for each in options:
+        if each.get("commonHttpProtocolOptions") == _DEFAULTS:
+            del each["commonHttpProtocolOptions"]
     if not any(each.keys() - {"@type"} for each in options):
         kept.pop("typedExtensionProtocolOptions", None)
     return kept
@@ -425,7 +438,8 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
     - to services of mixed protocols,
     - that send to a MeshMultiZoneService on one side alone, as its name means it here,
     - that send to what nobody serves on one side alone, as it has no share here;
-    and without what is told of metrics where they would be served without the TLS that is asked for."""
+    without what is told of metrics where they would be served without the TLS that is asked for, and
+    without clients that ask for a server by name where rules do, too."""
     left_out = {*ours["mixed"], *theirs["mixed"]}
     for side in (ours, theirs):
         left_out |= {name for name, each in side["listeners"].items() if _is_broken(each)}
@@ -434,7 +448,21 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
             if part(ours, name) != part(theirs, name):
                 left_out.add(name)
     one, other = _without_listeners(ours, left_out), _without_listeners(theirs, left_out)
+    if ours["by server name"]:
+        one, other = _without_asking(one), _without_asking(other)
     return _alike(one, other), other
+
+
+def _without_asking(body: Json) -> Json:
+    if isinstance(body, list):
+        return [_without_asking(each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        key: _without_asking(each)
+        for key, each in body.items()
+        if not any(name and f" {name} " in key for name in clients.SERVER_NAMES)
+    }
 
 
 def _is_broken(listener: Json) -> bool:
