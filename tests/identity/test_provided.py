@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from kuma.identity.builtin import generate_root
 from kuma.identity.errors import BadKeyPair
 from kuma.identity.issuer import Subject, issue
 from kuma.identity.key_pair import KeyPair, certificate_to_pem, key_to_pem, load_authority
@@ -138,6 +139,16 @@ def test_sources_that_lead_nowhere_are_named(tmp_path):
 @pytest.mark.parametrize("half", [{}, {"cert": {}}, {"cert": {"inlineString": "x"}}])
 def test_a_half_that_is_not_there_is_for_the_mesh_to_tell(half):
     assert provided_violations(conf(**half), mesh="default", secrets=replica_of()) == ()
+
+
+def test_what_the_sources_hold_is_looked_at(clock, root):
+    other = generate_root("default", clock=clock)
+    found = conf(
+        cert={"inlineString": root.cert_pem.decode()},
+        key={"inlineString": other.key.reveal.decode()},
+    )
+    (violation,) = provided_violations(found, mesh="default", secrets=replica_of())
+    assert violation.message.startswith("not a valid TLS key pair")
 
 
 def test_a_secret_of_another_mesh_is_out_of_reach(clock):

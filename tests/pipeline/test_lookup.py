@@ -112,6 +112,12 @@ async def test_dataplanes_share_a_name_that_is_known(bench: Bench) -> None:
     assert bench.held["two"] == ("10.0.0.1", "")
 
 
+async def test_a_name_that_two_have_is_looked_up_once(bench: Bench) -> None:
+    bench.put(*(a_dataplane(name, address="slow.internal") for name in ("one", "two")))
+    await asyncio.sleep(0)
+    assert bench.dns.asked == ["slow.internal"]
+
+
 async def test_an_address_that_moves_is_followed_and_one_that_stays_is_kept(bench: Bench) -> None:
     bench.dns.say("a.internal", "10.0.0.1")
     bench.put(a_dataplane("one", address="a.internal"))
