@@ -135,3 +135,19 @@ def test_refuses(spec: dict[str, Any], expected: list[tuple[str, str]]) -> None:
 def test_limits_are_whole_numbers(wrong: object) -> None:
     found = verdict(KIND, a_spec(connectionLimits={"maxRetries": wrong}))
     assert [field for field, _ in found] == ["spec.to[0].default.connectionLimits.maxRetries"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [
+        (1900, []),
+        ("1.9", []),
+        (-1, ["must be greater than 0"]),
+        ("0", ["must be greater than 0"]),
+        (1_000_001, ["must be at most 1000000"]),
+    ],
+)
+def test_factors_of_deviation(factor: object, expected: list[str]) -> None:
+    detector = {"detectors": {"successRate": {"standardDeviationFactor": factor}}}
+    path = "spec.to[0].default.outlierDetection.detectors.successRate.standardDeviationFactor"
+    assert verdict(KIND, a_spec(outlierDetection=detector)) == [(path, text) for text in expected]

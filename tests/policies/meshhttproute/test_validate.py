@@ -211,3 +211,29 @@ def test_refuses_weights_that_envoy_cannot_add_up() -> None:
     refs = [{"kind": "MeshService", "name": name, "weight": 2**31} for name in "ab"]
     message = f"the sum of all weights must be at most {2**32 - 1}"
     assert verdict(KIND, a_spec(backendRefs=refs)) == inside("default.backendRefs", [("", message)])
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "expected"),
+    [
+        ({"hostname": "1.2.3.4"}, [(".hostname", "cannot be an IP address")]),
+        ({"hostname": "a.example"}, []),
+        (
+            {"hostname": "a", "hostToBackendHostname": True},
+            [
+                (".hostToBackendHostname", "can only be set with MeshGateway"),
+                (".hostToBackendHostname", "cannot be set together with hostname"),
+            ],
+        ),
+    ],
+)
+def test_hosts_of_rewrites(rewrite: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    spec = a_spec(filters=[{"type": "URLRewrite", "urlRewrite": rewrite}])
+    assert verdict(KIND, spec) == inside("default.filters[0].urlRewrite", expected)
+
+
+def test_hosts_of_redirects_are_no_addresses() -> None:
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "1.2.3.4"}}
+    assert verdict(KIND, a_spec(filters=[redirect])) == inside(
+        "default.filters[0].requestRedirect", [(".hostname", "cannot be an IP address")]
+    )

@@ -297,3 +297,40 @@ def test_refuses_what_envoy_would_refuse(
     default: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     assert verdict(KIND, a_spec(default)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("target", "default", "expected"),
+    [
+        ({"kind": "Mesh"}, {"loadBalancer": {"type": "Random"}}, []),
+        (
+            {"kind": "MeshService", "name": "a"},
+            {"loadBalancer": {"type": "Random"}},
+            ["value 'MeshGateway' is not supported, only Mesh is allowed if loadBalancer is set"],
+        ),
+        (
+            {"kind": "MeshMultiZoneService", "name": "a"},
+            {"localityAwareness": {"disabled": True}},
+            [],
+        ),
+        (
+            {"kind": "MeshExternalService", "name": "a"},
+            {"localityAwareness": {"disabled": True}},
+            [
+                "value 'MeshExternalService' is not supported",
+                (
+                    "kind MeshExternalService is only allowed with targetRef.kind: Mesh as it is "
+                    "configured on the Zone Egress and shared by all clients in the mesh"
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_a_gateway_may_be_told(
+    target: dict[str, Any], default: dict[str, Any], expected: list[str]
+) -> None:
+    spec = {
+        "targetRef": {"kind": "MeshGateway", "name": "g"},
+        "to": [{"targetRef": target, "default": default}],
+    }
+    assert verdict(KIND, spec) == [("spec.to[0].targetRef.kind", text) for text in expected]

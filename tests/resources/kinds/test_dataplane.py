@@ -401,3 +401,50 @@ def test_inbounds_are_limited_unlike_in_kuma() -> None:
     assert find_violations(DATAPLANE, spec) == [
         ("networking.inbound", "must have at most 1024 items")
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        (
+            {
+                "gateway": {"tags": {"kuma.io/service": "g"}},
+                "inbound": [{"port": 80, "tags": {"kuma.io/service": "a"}}],
+            },
+            [("networking.inbound", "inbound cannot be defined for delegated gateways")],
+        ),
+        (
+            {
+                "gateway": {"tags": {"kuma.io/service": "g"}},
+                "listeners": [{"type": "ZoneIngress", "address": "127.0.0.1", "port": 80}],
+            },
+            [
+                ("networking.listeners", "listeners cannot be defined for delegated gateways"),
+                ("networking.listeners", "is not supported by this version (zone proxies)"),
+            ],
+        ),
+        (
+            {
+                "outbound": [
+                    {
+                        "port": 81,
+                        "tags": {"kuma.io/service": "b"},
+                        "backendRef": {"kind": "MeshService", "name": "b", "port": 80},
+                    }
+                ]
+            },
+            [
+                (
+                    "networking.outbound[0].backendRef",
+                    "both backendRef and tags/service cannot be defined",
+                )
+            ],
+        ),
+        (
+            {"admin": {"port": 80}, "inbound": [{"port": 80, "address": "localhost"}]},
+            [("networking.inbound[0].address", "address has to be valid IP address")],
+        ),
+    ],
+)
+def test_parts_that_exclude_each_other(fields: dict[str, Any], found: Found) -> None:
+    assert find_violations(DATAPLANE, networking(**fields)) == found

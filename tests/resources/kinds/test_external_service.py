@@ -84,3 +84,10 @@ def test_these_are_invalid(spec: dict[str, Any], found: Found) -> None:
 def test_the_address_splits_into_host_and_port(address: str, host: str, port: int) -> None:
     networking = an_external_service(address=address).spec.networking
     assert (networking.host, networking.port) == (host, port)
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "a\0"])
+def test_a_server_name_that_envoy_would_refuse(name: str) -> None:
+    message = "must be at most 255 bytes, without null characters"
+    found = find_violations(EXTERNAL_SERVICE, at("a.com:1", tls={"serverName": name}))
+    assert found == [("networking.tls.serverName", message)]

@@ -106,3 +106,9 @@ def test_a_wrong_one_is_refused(document: dict[str, Any], expected: Found) -> No
 )
 def test_a_value_out_of_its_range_is_refused_there(document: dict[str, Any], field: str) -> None:
     assert [path for path, _ in find_violations(MESH_EXTERNAL_SERVICE, document)] == [field]
+
+
+def test_a_name_has_63_characters_at_most() -> None:
+    assert find_violations(MESH_EXTERNAL_SERVICE, spec(), name="n" * 63) == []
+    found = find_violations(MESH_EXTERNAL_SERVICE, spec(), name="n" * 64)
+    assert found == [("name", "must not be longer than 63 characters")]
