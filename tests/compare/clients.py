@@ -64,6 +64,27 @@ def with_tags() -> Iterator[Client]:
             yield Client(tags=tuple(sorted(tags.items())))
 
 
+def contested(mesh: str, documents: Iterable[Json]) -> Iterator[Client]:
+    """Those of whom entries of `from` of several permissions, or of one, say different things."""
+    entries = [
+        (each["targetRef"], each["default"].get("action"))
+        for document in documents
+        if document["type"] == "MeshTrafficPermission"
+        for each in document["spec"].get("from") or ()
+    ]
+    for client in clients(mesh):
+        tags = dict(client.tags)
+        if len({action for target, action in entries if _is_meant(target, tags)}) > 1:
+            yield client
+
+
+def _is_meant(target: Json, tags: Mapping[str, str]) -> bool:
+    wanted = dict(target.get("tags") or {})
+    if "name" in target:
+        wanted["kuma.io/service"] = target["name"]
+    return all(key in tags and text in {"*", tags[key]} for key, text in wanted.items())
+
+
 def permission(config: Json, client: Client) -> Json:
     """Of an RBAC filter, of HTTP or not."""
     return {"is": _permits(config, client), "but": _is_counted(config, client)}

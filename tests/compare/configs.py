@@ -68,7 +68,10 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         return body
     xds = _with_shown_names(documents, body["xds"])
     by_hand = [each["name"] for each in documents if each["type"] == "MeshService"]
-    is_permissive = any('"PERMISSIVE"' in json.dumps(each.get("mtls")) for each in documents)
+    hangs_on_others = any(
+        each["type"] == "MeshIdentity" or '"PERMISSIVE"' in json.dumps(each.get("mtls"))
+        for each in documents
+    )
     routes = xds.get(_ROUTES, {})
     own = {
         each["tags"].get("kuma.io/service")
@@ -92,7 +95,7 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
     }
     return {
         "clusters": {
-            name: _without_tls(each) if is_permissive or _is_of(by_hand, name) else each
+            name: _without_tls(each) if hangs_on_others or _is_of(by_hand, name) else each
             for name, each in clusters.items()
             if name in used
         },
@@ -109,6 +112,7 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         ],
         "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
         "secured": any(_serves_with_tls(each) for each in documents),
+        "contested": [*map(str, clients.contested(dataplane["mesh"], documents))],
         "by server name": any(_asks_for_server_name(each) for each in documents),
     }
 
@@ -199,8 +203,9 @@ def _clusters_in(body: Json) -> Iterator[str]:
 
 
 def _is_of(services: list[str], cluster: str) -> bool:
+    """Or of a MeshMultiZoneService, which only such services are behind."""
     found = re.fullmatch(r"[^_]*_(.*)__[^_]*_msvc_\d+", cluster)
-    return found is not None and found[1] in services
+    return "_mzsvc_" in cluster or (found is not None and found[1] in services)
 
 
 def _is_external(cluster: str) -> bool:
@@ -223,7 +228,7 @@ def _without_way(cluster: Json) -> Json:
 
 def _without_tls(cluster: Json) -> Json:
     """Whether a MeshService by hand is ready for TLS hangs on when it was seen without proxies, and of
-    a permissive mesh on which proxies have certificates yet."""
+    a permissive mesh, and with identities, on which proxies have certificates yet."""
     return {key: each for key, each in cluster.items() if key != "transportSocket"}
 
 
@@ -364,7 +369,7 @@ def _ask_for_clients(mesh: str, listener: Json) -> None:
             elif "routeConfig" in config:
                 config["clients"] = {str(one): clients.http(config, one) for one in known}
                 config["httpFilters"] = [
-                    one for one in config["httpFilters"] if not _is_by_client(one)
+                    one for one in config.get("httpFilters") or () if not _is_by_client(one)
                 ]
                 for host in config["routeConfig"]["virtualHosts"]:
                     host.pop("routes", None)
@@ -438,8 +443,9 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
     - to services of mixed protocols,
     - that send to a MeshMultiZoneService on one side alone, as its name means it here,
     - that send to what nobody serves on one side alone, as it has no share here;
-    without what is told of metrics where they would be served without the TLS that is asked for, and
-    without clients that ask for a server by name where rules do, too."""
+    without what is told of metrics where they would be served without the TLS that is asked for, without
+    clients that ask for a server by name where rules do, too, and without permissions of clients of whom
+    several entries say other things, of which the strongest holds here."""
     left_out = {*ours["mixed"], *theirs["mixed"]}
     for side in (ours, theirs):
         left_out |= {name for name, each in side["listeners"].items() if _is_broken(each)}
@@ -450,7 +456,21 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
     one, other = _without_listeners(ours, left_out), _without_listeners(theirs, left_out)
     if ours["by server name"]:
         one, other = _without_asking(one), _without_asking(other)
+    for name in ours["contested"]:
+        one, other = _without_permission(name, one), _without_permission(name, other)
     return _alike(one, other), other
+
+
+def _without_permission(client: str, body: Json) -> Json:
+    if isinstance(body, list):
+        return [_without_permission(client, each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    found = {key: _without_permission(client, each) for key, each in body.items()}
+    if isinstance(said := found.get(client), dict):
+        own = {"permission", "is", "but"}
+        found[client] = {key: each for key, each in said.items() if key not in own}
+    return found
 
 
 def _without_asking(body: Json) -> Json:
@@ -537,6 +557,8 @@ def _is_grpc(options: Json) -> bool:
 def _is_more(key: str, body: Json) -> bool:
     if key == "healthChecks":
         return not any({"httpHealthCheck", "grpcHealthCheck"} & each.keys() for each in body)
+    if key == "typedExtensionProtocolOptions":
+        return all(set(each) <= {"@type", "commonHttpProtocolOptions"} for each in body.values())
     if key == "tlsMaximumProtocolVersion":
         return bool(body == "TLSv1_3")
     if key == "commonLbConfig":
