@@ -47,6 +47,7 @@ class Agent:
         self.asked: set[str] = set()
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._root = _certificate(self._key.public_key(), self._key, is_authority=True)
+        self._federated: dict[str, bytes] = {}
         self._version = 0
         self._rotated = asyncio.Condition()
 
@@ -55,6 +56,15 @@ class Agent:
         async with self._rotated:
             self._version += 1
             self._rotated.notify_all()
+
+    @property
+    def root_pem(self) -> bytes:
+        return _pem(self._root)
+
+    async def federate(self, trust_domain: str, root_pem: bytes) -> None:
+        """Its proxies trust another domain, too."""
+        self._federated[trust_domain] = root_pem
+        await self.rotate()
 
     async def serve(
         self, requests: AsyncIterator[DiscoveryRequest], context: Any
@@ -78,11 +88,14 @@ class Agent:
         return self._bundles() if name == _ALL else self._certified(name)
 
     def _bundles(self) -> Secret:
-        domain = SPIFFECertValidatorConfig.TrustDomain(
-            name=self.trust_domain, trust_bundle=DataSource(inline_bytes=_pem(self._root))
-        )
+        domains = [
+            SPIFFECertValidatorConfig.TrustDomain(
+                name=name, trust_bundle=DataSource(inline_bytes=root)
+            )
+            for name, root in ((self.trust_domain, self.root_pem), *self._federated.items())
+        ]
         config = Packed()
-        config.Pack(SPIFFECertValidatorConfig(trust_domains=[domain]))
+        config.Pack(SPIFFECertValidatorConfig(trust_domains=domains))
         validator = TypedExtensionConfig(
             name="envoy.tls.cert_validator.spiffe", typed_config=config
         )

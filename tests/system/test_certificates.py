@@ -160,19 +160,23 @@ async def test_an_authority_in_force_is_not_exchanged_for_another(mesh: Mesh) ->
     assert "Disable mTLS first and then change the CA" in answer.text
 
 
-def an_authority() -> tuple[x509.Certificate, bytes, bytes]:
-    """Root certificate, itself and its key in PEM."""
+def an_authority(*, identified: bool = False) -> tuple[x509.Certificate, bytes, bytes]:
+    """Root certificate, itself and its key in PEM. `identified`: it can be told from others of its
+    name, by the identifier of its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name.from_rfc4514_string("CN=mine")
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    root = (
+    made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now)
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .sign(key, hashes.SHA256())
     )
+    if identified:
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        made = made.add_extension(identifier, critical=False)
+    root = made.sign(key, hashes.SHA256())
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return root, root.public_bytes(Encoding.PEM), secret
 

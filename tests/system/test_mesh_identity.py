@@ -81,13 +81,17 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
         server = await enter(
             cp.sidecar(
                 "server",
-                inbounds=(Served("api", backend.port),),
+                inbounds=(Served("api", backend.port), Served("raw", backend.port, "tcp")),
                 labels={"kuma.io/workload": "api", "team": "a"},
             )
         )
         ref = {"kind": "MeshService", "name": "api", "port": server.inbound}
         client = await enter(
-            cp.sidecar("client", outbounds={"api": ref}, labels={"kuma.io/workload": "web"})
+            cp.sidecar(
+                "client",
+                outbounds={"api": ref, "raw": "raw"},
+                labels={"kuma.io/workload": "web"},
+            )
         )
         http = await enter(httpx.AsyncClient(timeout=60))
         made = Mesh(cp, client, backend, backend, {"server": server}, http)
@@ -172,6 +176,7 @@ async def test_everybody_can_read_what_became_of_it(mesh: Mesh) -> None:
     service = await read(mesh, "meshservices/api")
     assert service["spec"]["identities"] == [
         {"type": "ServiceTag", "value": "api"},
+        {"type": "ServiceTag", "value": "raw"},
         {"type": "SpiffeID", "value": f"spiffe://{DOMAIN}/workload/api"},
     ]
     assert service["status"]["tls"] == {"status": "Ready"}
@@ -291,6 +296,66 @@ async def test_an_authority_may_be_brought(mesh: Mesh) -> None:
     await mesh.cp.delete(brought)
 
 
+async def test_no_connection_fails_while_an_authority_is_replaced_by_hand(mesh: Mesh) -> None:
+    """The new one is trusted, then it signs, then the old one is trusted no more. Over TCP, where each
+    connection of the client is one between the sidecars."""
+    first, second = (an_authority(identified=True) for _ in range(2))
+    for name, (_, certificate, key) in (("first", first), ("second", second)):
+        for part, data in (("cert", certificate), ("key", key)):
+            text = base64.b64encode(data).decode()
+            document = {"type": "Secret", "mesh": "default", "name": f"{name}-{part}", "data": text}
+            await mesh.cp.put(document)
+
+    def signed_by(name: str) -> dict[str, Any]:
+        parts = {
+            part: {"type": "Secret", "secretRef": {"kind": "Secret", "name": f"{name}-{secret}"}}
+            for part, secret in (("certificate", "cert"), ("privateKey", "key"))
+        }
+        made = an_identity("by-hand", **{"kuma.io/env": "universal"})
+        made["spec"]["provider"]["bundled"] = {
+            "insecureAllowSelfSigned": True, "meshTrustCreation": "Disabled", "ca": parts,
+        }  # fmt: skip
+        made["spec"]["spiffeID"] = {"trustDomain": "by-hand.local"}
+        return made
+
+    def trusting(*authorities: tuple[x509.Certificate, bytes, bytes]) -> dict[str, Any]:
+        bundles = [{"type": "Pem", "pem": {"value": each[1].decode()}} for each in authorities]
+        spec = {"trustDomain": "by-hand.local", "caBundles": bundles}
+        return {"type": "MeshTrust", "mesh": "default", "name": "by-hand", "spec": spec}
+
+    async def signer() -> bytes:
+        shown = await on_the_wire(mesh.sidecars["server"].inbounds["raw"])
+        assert shown is not None
+        key = shown.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+        return key.value.key_identifier or b""
+
+    def is_by_authority(
+        authority: tuple[x509.Certificate, bytes, bytes],
+    ) -> Callable[[bytes], bool]:
+        known = authority[0].extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        return known.value.digest.__eq__
+
+    await mesh.cp.put(a_permission("allow", "spiffe://by-hand.local"))
+    await mesh.cp.put(trusting(first))
+    await mesh.cp.put(signed_by("first"))
+    await until(signer, is_by_authority(first), within=20)
+    await until(lambda: client_of(mesh), lambda seen: "URI=spiffe://by-hand.local" in seen)
+    async with constant_load(mesh.client.ports["raw"], kept=0, renewed=4) as load:
+        await load.more(50)
+        await mesh.cp.put(trusting(first, second))
+        await mesh.cp.put(signed_by("second"))
+        await until(signer, is_by_authority(second), within=20)
+        await load.more(50)
+        await mesh.cp.put(trusting(second))
+        await load.more(200)
+
+    assert load.failures == []
+    await mesh.cp.put(a_permission("allow", "spiffe://default"))
+    await mesh.cp.delete(signed_by("second"))
+    await until(lambda: client_of(mesh), is_by("identity", "web"))
+    await mesh.cp.delete(trusting())
+
+
 async def test_without_an_identity_traffic_is_as_it_was(mesh: Mesh) -> None:
     await mesh.cp.put(PERMISSIVE)
     await mesh.cp.delete(an_identity())
@@ -304,7 +369,8 @@ async def test_without_an_identity_traffic_is_as_it_was(mesh: Mesh) -> None:
         found: list[dict[str, str]] = (await read(mesh, "meshservices/api"))["spec"]["identities"]
         return found
 
-    await until(identities, lambda found: found == [{"type": "ServiceTag", "value": "api"}])
+    services = [{"type": "ServiceTag", "value": name} for name in ("api", "raw")]
+    await until(identities, lambda found: found == services)
 
 
 async def test_a_mesh_moves_from_its_own_authority_to_identities(mesh: Mesh) -> None:

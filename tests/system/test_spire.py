@@ -19,6 +19,7 @@ from tests.system.test_mesh_identity import (
     EXCLUSIVE,
     PERMISSIVE,
     a_permission,
+    an_identity,
     client_of,
     is_by,
     read,
@@ -137,6 +138,39 @@ async def test_who_comes_later_has_it_from_the_start(mesh: Mesh, agent: Agent) -
         seen = (await ask()).json()["headers"]["x-forwarded-client-cert"]
     assert f"spiffe://{DOMAIN}/workload/late" in seen
     assert f"spiffe://{DOMAIN}/workload/late" in agent.asked
+
+
+async def test_trust_domains_that_trust_each_other_speak(mesh: Mesh, agent: Agent) -> None:
+    """The server is certified by the control plane under a domain of its own: SPIRE is told to trust
+    it, and the control plane by a MeshTrust to trust SPIRE."""
+    server = an_identity("of-server", **{"kuma.io/workload": "api"})
+    server["spec"]["spiffeID"] = {"trustDomain": "servers.local"}
+    bundle = {"type": "Pem", "pem": {"value": agent.root_pem.decode()}}
+    trust = {
+        "type": "MeshTrust",
+        "mesh": "default",
+        "name": "spire",
+        "spec": {"trustDomain": DOMAIN, "caBundles": [bundle]},
+    }
+    await mesh.cp.put(a_permission("allow", WEB, "Exact"))
+    await until(mesh.get, lambda answer: answer.status_code == 200)
+    await mesh.cp.put(trust)
+    await mesh.cp.put(server)
+
+    async def roots() -> list[str]:
+        answer = await mesh.cp.rest.get("/meshes/default/meshtrusts/of-server")
+        bundles = answer.json()["spec"]["caBundles"] if answer.is_success else []
+        return [each["pem"]["value"] for each in bundles]
+
+    await until(roots, bool)
+    [root] = await roots()
+    await agent.federate("servers.local", root.encode())
+
+    by_server = "By=spiffe://servers.local/workload/api"
+    await until(lambda: client_of(mesh), lambda seen: by_server in seen and f"URI={WEB}" in seen)
+    await mesh.cp.delete(server)
+    await until(lambda: client_of(mesh), lambda seen: f"By={API}" in seen and f"URI={WEB}" in seen)
+    await mesh.cp.delete(trust)
 
 
 async def test_without_the_identity_traffic_is_as_it_was(mesh: Mesh) -> None:
