@@ -299,10 +299,12 @@ class Comparison:
             await asyncio.sleep(0.5)
         for each in questions:
             ours, theirs = answers[each]
+            reason = wholes.reason_for(each.what, ours, theirs, self._taken)
+            if each.what == "_config" and not reason and ours != theirs:
+                ours, theirs = wholes.reconciled(ours, theirs)
             self._report.add(
-                self._world.seed, each.what, each.path, ours, theirs,
-                reason=wholes.reason_for(each.what, ours, theirs, self._taken), kind=each.kind,
-            )  # fmt: skip
+                self._world.seed, each.what, each.path, ours, theirs, reason=reason, kind=each.kind
+            )
 
     def _differ(self, question: Question, ours: Json, theirs: Json) -> bool:
         """For no reason, yet."""

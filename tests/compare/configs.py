@@ -88,6 +88,9 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         if name.startswith(_COLLECTORS)
     }
     listeners = _named(xds.get(_LISTENERS), partial(_listener, dataplane, {**routes, **collectors}))
+    for each in listeners.values():
+        if any(map(_is_external, _clusters_in(each))):
+            _leave_tracing_to_egress(each)
     mixed = _mixed(documents)
     used = set(_clusters_in(listeners)) - _shared(dataplane)
     clusters = {
@@ -151,6 +154,9 @@ def told(listener: Json) -> Json:
         body = each.get("directResponse", {}).get("body", {}).get("inlineString")
         if body is not None:
             found[each["match"]["path"]] = _without_empty(json.loads(body))
+    metrics = found.get("/meshmetric", {}).get("observability", {}).get("metrics", {})
+    if not metrics.get("backends"):  # nobody asks
+        found.pop("/meshmetric", None)
     return found
 
 
@@ -210,6 +216,12 @@ def _is_of(services: list[str], cluster: str) -> bool:
 
 def _is_external(cluster: str) -> bool:
     return "_extsvc_" in cluster
+
+
+def _leave_tracing_to_egress(listener: Json) -> None:
+    """Which calls MeshExternalServices there."""
+    for each in _configs_in(listener):
+        each.pop("tracing", None)
 
 
 def _without_way(cluster: Json) -> Json:
@@ -547,6 +559,8 @@ def _is_same(key: str, ours: Json, theirs: Json) -> bool:
     if several rules say the same."""
     if key in {"accessLog", "faults", "logs"} and theirs:
         return all(each in ours for each in theirs) and all(each in theirs for each in ours)
+    if key == "retryOn" and theirs:  # headers of responses, too
+        return set(ours.split(",")) - {"retriable-headers"} == set(theirs.split(","))
     return key == "commonHttpProtocolOptions" and _is_grpc(theirs or {"": ""})
 
 

@@ -150,6 +150,14 @@ def test_what_no_policy_asks_for_makes_no_difference_between_proxies() -> None:
     assert subject_of(view, "one") != subject_of(view, "three")
 
 
+def test_a_gateway_without_tags_is_in_its_zone() -> None:
+    bare = a_dataplane("dp", networking={"gateway": {}, "inbound": []}, labels=ZONE)
+    top = {"kind": "MeshSubset", "tags": {"kuma.io/zone": "east"}}
+    assert selected(a_timeout("t", 1, top=top), bare) == ()
+    other = {"kind": "MeshSubset", "tags": {"kuma.io/zone": "west"}}
+    assert selected(a_timeout("t", 1, top=other), bare) is None
+
+
 def test_an_inbound_without_tags_is_in_its_zone() -> None:
     bare = a_dataplane("dp", inbounds=[{"port": 8080}], labels=ZONE)
     for zone, inbounds in (("east", (0,)), ("west", None)):

@@ -102,7 +102,7 @@ def build_subject(dataplane: Resource[DataplaneSpec], asked: LookedAt) -> Subjec
             )
             for inbound in spec.networking.inbound
         ),
-        gateway_tags=None if gateway is None else _only(gateway.tags, asked.tags),
+        gateway_tags=None if gateway is None else _only(gateway.tags or bare, asked.tags),
     )
 
 
