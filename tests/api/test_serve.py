@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
 from kuma.api.caller import ADMIN, ANONYMOUS
 from kuma.api.connection import Deadlines
@@ -260,3 +261,25 @@ async def test_what_is_no_http_is_refused() -> None:
         writer.write(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"content-length: 100\r\n\r\n{", id="too short"),
+        pytest.param(b"transfer-encoding: chunked\r\n\r\nzz\r\n", id="no chunk"),
+    ],
+)
+async def test_who_goes_away_while_its_body_is_read_is_no_error(rest: bytes) -> None:
+    async with a_control_plane() as control_plane, serving(control_plane.app) as (port,):
+        with capture_logs() as logged:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = (
+                b"PUT /meshes/m HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            )
+            writer.write(head + rest)
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+            await _whoami(f"http://localhost:{port}")
+    assert [each for each in logged if each["log_level"] in {"warning", "error"}] == []

@@ -1,5 +1,6 @@
 """What is wrong is refused or shown, with a message that names it, and costs nobody else anything."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -266,6 +267,32 @@ async def test_rest_names_what_is_wrong(mesh: Mesh) -> None:
     answer = await rest.put(path, json=large)
     assert answer.status_code == 413
     assert (await rest.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\r\n\r\n", id="no HTTP"),
+        pytest.param(
+            b"PUT /meshes/m HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+            b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+            id="no chunk",
+        ),
+    ],
+)
+async def test_nonsense_is_logged_in_the_form_of_the_log(mesh: Mesh, nonsense: bytes) -> None:
+    known = len(mesh.cp.process.lines)
+    reader, writer = await asyncio.open_connection(HOST, mesh.cp.api_port)
+    writer.write(nonsense)
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 Bad Request")
+    writer.close()
+
+    async def logged() -> list[str]:
+        return mesh.cp.process.lines[known:]
+
+    await until(logged, lambda lines: any("Invalid HTTP request" in line for line in lines))
+    found = [json.loads(line) for line in await logged()]
+    assert {each["level"] for each in found} <= {"info", "warning"}
 
 
 # Settings

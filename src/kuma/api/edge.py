@@ -7,6 +7,7 @@ import asyncio
 import uuid
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kuma.api.errors import STOPPING, unexpected
@@ -41,7 +42,8 @@ class Wire:
 class Failsafe:
     """An error that nobody foresaw costs its request a 500, is logged once, and reveals nothing.
 
-    Requests are cancelled only when the server stops and cannot wait for them any longer.
+    Requests are cancelled only when the server stops and cannot wait for them any longer. Whoever goes
+    away, or sends nonsense, in the middle of a body needs no answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,6 +63,8 @@ class Failsafe:
             if started or scope["type"] != "http":
                 raise
             await STOPPING.to_response()(scope, receive, send)
+        except ClientDisconnect:
+            _log.debug("the client went away", path=scope.get("path", ""))
         except Exception:
             instance = uuid.uuid4().hex
             _log.exception("request failed", instance=instance, path=scope.get("path", ""))

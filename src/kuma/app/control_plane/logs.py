@@ -1,16 +1,17 @@
 """kuma-cp's log: lines for people on a terminal, JSON by setting; never a secret.
 
-The lines have the shape of kuma-dp's (dataplane/log.py).
+The lines have the shape of kuma-dp's (dataplane/log.py), also those of libraries.
 """
 
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from kuma.dataplane.log import Level, json_format, text_format
+from kuma.dataplane.log import Format, Level, json_format, text_format
 
 
 def configure_logs(*, level: str, output: str) -> None:
@@ -38,7 +39,21 @@ def configure_logs(*, level: str, output: str) -> None:
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(int(at_least), logging.WARNING), stream=sys.stderr)
+    of_libraries = logging.StreamHandler(sys.stderr)
+    of_libraries.setFormatter(_OfLibraries(render))
+    logging.basicConfig(level=max(int(at_least), logging.WARNING), handlers=[of_libraries])
+
+
+class _OfLibraries(logging.Formatter):
+    def __init__(self, render: Format) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        text = self._render(at, level, record.name, record.getMessage(), {})
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
 class _Lines(structlog.PrintLogger):
@@ -50,7 +65,5 @@ class _Lines(structlog.PrintLogger):
 
 
 def _stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    from datetime import UTC, datetime
-
     event["timestamp"] = datetime.now(UTC)
     return event
