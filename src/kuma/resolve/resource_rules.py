@@ -15,10 +15,9 @@ from kuma.kit.value import value
 from kuma.plan.origin import Origin
 from kuma.plan.proxy import ResourcePort
 from kuma.plan.tags import Tags, as_tags
-from kuma.resolve.merge import Merge
 from kuma.resolve.order import compare_attributes, compare_names, top_target, weakest_first
 from kuma.resolve.placement import Rule, Source
-from kuma.resolve.rules import Names, named_policies, placement_of, source_of
+from kuma.resolve.rules import Names, merged_confs, named_policies, source_of
 from kuma.resolve.target import Scope, find_resources, scope_of
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
@@ -71,7 +70,7 @@ class _Entry:
 def resource_rules(view: MeshView, kind: str, names: Names) -> Mapping[Section, ResourceRule]:
     """Sorted by the name of the resource, then by its kind and section. Without those whose confs do
     not go together: then holds what is said of more."""
-    entries, merge = _entries(view, kind, names), placement_of(view, kind).merge
+    entries = _entries(view, kind, names)
     positions: defaultdict[ResourceKey, list[int]] = defaultdict(list)
     for position, entry in enumerate(entries):
         positions[entry.section.resource].append(position)
@@ -82,7 +81,7 @@ def resource_rules(view: MeshView, kind: str, names: Names) -> Mapping[Section, 
     rules: dict[Section, ResourceRule] = {}
     for section in sections:
         found = sorted({*positions[section.resource], *positions[_mesh_key(view)]})
-        rule = _rule(section, [entries[position] for position in found], merge)
+        rule = _rule(view, kind, section, [entries[position] for position in found])
         if rule.confs:
             rules[section] = rule
     return rules
@@ -118,9 +117,9 @@ def entries_on_route(view: MeshView, kind: str, names: Names, route: str) -> tup
     )
 
 
-def _rule(section: Section, entries: Iterable[_Entry], merge: Merge) -> ResourceRule:
+def _rule(view: MeshView, kind: str, section: Section, entries: Iterable[_Entry]) -> ResourceRule:
     sources = tuple(each.source for each in entries if _covers(each.section, section))
-    return ResourceRule(section, merge([source.conf for source in sources]), sources)
+    return ResourceRule(section, merged_confs(view, kind, sources), sources)
 
 
 def _covers(wider: Section, narrower: Section) -> bool:
