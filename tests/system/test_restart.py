@@ -18,7 +18,7 @@ from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DELAY = 2.5
+DELAY = 5
 """Seconds after which a Dataplane whose proxy is gone is removed."""
 
 
