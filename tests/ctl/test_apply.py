@@ -160,6 +160,8 @@ MALFORMED = [
     ("type: Mesh\nname: 3", "line 1: name: must be a string, put 3 in quotes"),
     ("apiVersion: kuma.io/v1alpha1\nkind: Mesh", "line 1: is a Kubernetes manifest, write it in "),
     ("type: Mesh\nname: x\na: .nan", "line 1: has a value that JSON does not have: "),
+    (f"type: Mesh\nname: x\na: {'[' * 990}{']' * 990}", "line 1: is nested too deeply"),
+    (f"type: Mesh\nname: x\na: {'9' * 5000}", 'line 3, column 4: "99999'),
     ("type: Meshh\nname: x", 'line 1: unknown type "Meshh", did you mean "Mesh"?'),
     ("type: MeshTimeout\nname: x", "line 1: mesh: cannot be empty"),
 ]

@@ -55,6 +55,8 @@ def test_documents_know_their_lines_and_empty_ones_do_not_count() -> None:
         ("a: !!python/object:x {}", "line 1, column 4: could not determine a constructor"),
         ("a: *b", "line 1, column 4: found undefined alias"),
         ("[" * 10_000, ""),
+        ("a: 0x_", 'line 1, column 4: "0x_" is no number, or too long'),
+        ("a: " + "9" * 5000, f'line 1, column 4: "{"9" * 40}" is no number, or too long'),
         (BOMB, "line 1, column 1: aliases repeat more than 100000 values"),
         ("b: 1\na: &a {b: [*a]}", "line 2, column 4: an alias stands for what it is part of"),
         ("b: 1\na: &a {<<: *a}", "line 2, column 4: an alias stands for what it is part of"),

@@ -117,6 +117,18 @@ def _json_loader() -> Any:
             made: dict[Hashable, Any] = super().construct_mapping(node, deep)
             return made
 
+        def construct_number(self, node: Any) -> Any:
+            """Such as `0x_`, which looks like a number, and those of thousands of digits."""
+            is_whole = node.tag == "tag:yaml.org,2002:int"
+            try:
+                return (self.construct_yaml_int if is_whole else self.construct_yaml_float)(node)
+            except ValueError as error:
+                problem = f'"{node.value[:40]}" is no number, or too long'
+                mark = node.start_mark
+                raise yaml.constructor.ConstructorError(None, None, problem, mark) from error
+
+    for kind in ("int", "float"):
+        JsonLoader.add_constructor(f"tag:yaml.org,2002:{kind}", JsonLoader.construct_number)
     JsonLoader.yaml_implicit_resolvers = {
         first: [(tag, _without_colons(form)) for tag, form in resolvers if tag not in _NO_JSON]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -192,6 +192,7 @@ def test_refuses(modification: dict[str, Any], expected: list[tuple[str, str]]) 
             "name: a\nmetadata: &m {filterMetadata: {x: *m}}",
             "an alias stands for what it is part of",
         ),
+        ("name: a\naltStatName: 0x_", '"0x_" is no number'),
         (BOMB, "aliases repeat more than 100000 values"),
         ("name: a\n---\nname: b", "there must be one document only"),
         ("a text", "must be a map of fields"),

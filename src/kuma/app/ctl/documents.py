@@ -147,3 +147,5 @@ def _faults(content: Any) -> Iterator[str]:
         json.dumps(content, allow_nan=False)
     except (TypeError, ValueError) as error:
         yield f"has a value that JSON does not have: {error}"
+    except RecursionError:
+        yield "is nested too deeply"
