@@ -131,7 +131,7 @@ def _is(principal: Json, client: Client) -> bool:
 def http(connections: Json, client: Client) -> Json:
     """What a connection manager does with its requests."""
     filters = connections.get("httpFilters") or ()
-    hosts = connections["routeConfig"]["virtualHosts"]
+    hosts = connections["routeConfig"].get("virtualHosts") or ()
     faults = [
         *(one for each in filters for one in _faults(each, client)),
         *(_fault(one) for each in hosts for one in _over_rds(each, FAULT, client)),

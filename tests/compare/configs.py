@@ -343,9 +343,10 @@ def _collector(cluster: Json) -> Json:
 
 
 def _listener(dataplane: Json, parts: Json, body: Json) -> Json:
-    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for."""
+    """Neither with the tag of the zone alone, nor with an inspector whose findings nobody asks for; none
+    of Envoy itself, which a patch may call otherwise."""
     address = body.get("address", {}).get("socketAddress", {})
-    if not address.get("portValue"):
+    if not address.get("portValue") or "trafficDirection" not in body:
         return {}
     listener = _inlined(body, parts)
     if listener.get("trafficDirection") == "INBOUND":
@@ -383,7 +384,7 @@ def _ask_for_clients(mesh: str, listener: Json) -> None:
                 config["httpFilters"] = [
                     one for one in config.get("httpFilters") or () if not _is_by_client(one)
                 ]
-                for host in config["routeConfig"]["virtualHosts"]:
+                for host in config["routeConfig"].get("virtualHosts") or ():
                     host.pop("routes", None)
                     host.pop("typedPerFilterConfig", None)
 

@@ -172,6 +172,7 @@ def test_services_and_meshes(api: RunningApi, shell: Shell) -> None:
         "es        Offline              0/0\n"
         "web       Partially degraded   1/2\n"
     )
+    assert "type: ServiceOverview\n" in shell.out("inspect", "services", "-o", "yaml")
     assert shell.out("inspect", "meshes") == (
         "MESH      DATAPLANES   SERVICES   EXTERNAL SERVICES   POLICIES\n"
         "default   1/2          1          1                   MeshTimeout=1\n"

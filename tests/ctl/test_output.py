@@ -2,7 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kuma.app.ctl.output import age, format_age, local_time, render_table, tag_text
+from kuma.app.ctl.output import (
+    age,
+    format_age,
+    local_time,
+    print_document,
+    render_table,
+    tag_text,
+)
 from kuma.kit.clock import ManualClock
 
 
@@ -44,3 +51,12 @@ def test_tags_show_all_values_sorted() -> None:
     sets = [{"b": "2", "a": "1"}, {"b": "1"}, {}]
     assert tag_text(sets) == "a=1 b=1,2"
     assert not tag_text([])
+
+
+def test_a_spec_at_the_root_comes_after_what_the_resource_is_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_document({"type": "Mesh", "name": "default", "mtls": {"a": 1}, "labels": {}}, "yaml")
+    assert capsys.readouterr().out == "labels: {}\nname: default\ntype: Mesh\nmtls:\n  a: 1\n"
+    print_document({"type": "MeshTimeout", "spec": {"a": 1}, "name": "t"}, "yaml")
+    assert capsys.readouterr().out == "name: t\nspec:\n  a: 1\ntype: MeshTimeout\n"

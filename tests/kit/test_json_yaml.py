@@ -85,3 +85,4 @@ def test_aliases_may_repeat_what_they_like_within_reason() -> None:
 def test_text_that_could_be_something_else_is_quoted() -> None:
     content = {"b": "1", "a": ["true", "x", "2020-01-01T00:00:00Z"]}
     assert dump_yaml(content) == 'a:\n- "true"\n- x\n- "2020-01-01T00:00:00Z"\nb: "1"\n'
+    assert dump_yaml(["*", "*.a", "y", "yes", ""]) == """- '*'\n- '*.a'\n- "y"\n- "yes"\n- ""\n"""

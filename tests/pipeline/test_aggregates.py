@@ -76,6 +76,7 @@ async def test_services_have_a_status_and_a_type(site: Site) -> None:
     assert found["api"]["addressPort"] == "api.mesh:80"
     assert found["edge"]["serviceType"] == "gateway_delegated"
     assert found["edge"]["status"] == "online"
+    assert "addressPort" not in found["edge"], "nobody calls it in the mesh"
     assert found["httpbin"]["serviceType"] == "external"
     assert found["httpbin"]["status"] == "not_available"
     assert found["httpbin"]["addressPort"] == "httpbin.example.com:443"

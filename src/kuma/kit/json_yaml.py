@@ -145,7 +145,8 @@ def _without_colons(form: re.Pattern[str]) -> re.Pattern[str]:
 
 
 def dump_yaml(content: Any) -> str:
-    """Sorted by key, never folded; text that could be taken for something else in double quotes."""
+    """As Go writes it: sorted by key, never folded; text that could be taken for another value in double
+    quotes, text that begins like no text in single ones."""
     import yaml
 
     return str(
@@ -160,6 +161,12 @@ def dump_yaml(content: Any) -> str:
     )
 
 
+_NO_TEXT = "tag:yaml.org,2002:yaml"
+"""Of `*`, `&` and `!`."""
+_TRUTHS = {"y", "Y", "n", "N"}
+"""Which YAML 1.1 takes for such, and this library does not."""
+
+
 @cache
 def _json_dumper() -> Any:
     import yaml
@@ -170,8 +177,9 @@ def _json_dumper() -> Any:
 
     def represent_text(dumper: Any, text: str) -> Any:
         tag = "tag:yaml.org,2002:str"
-        plain = dumper.resolve(yaml.ScalarNode, text, (True, False)) == tag
-        style = None if plain else '"'
+        resolved = dumper.resolve(yaml.ScalarNode, text, (True, False))
+        is_value = resolved not in {tag, _NO_TEXT} or text in _TRUTHS
+        style = '"' if is_value else None
         if "\n" in text:
             style = "|"
         return dumper.represent_scalar(tag, text, style=style)

@@ -174,7 +174,7 @@ class _MeshCount:
         self, external: int, counts: Mapping[str, int], registry: Registry
     ) -> dict[str, Any]:
         policies = {kind.name for kind in registry.policies()}
-        stats = {name: {"total": count} for name, count in counts.items() if count}
+        stats = {name: {"total": count} for name, count in sorted(counts.items()) if count}
         return {
             "dataplanes": dict(self.dataplanes),
             "dataplanesByType": {name: dict(states) for name, states in self.by_type.items()},
@@ -210,12 +210,13 @@ class _ServiceCount:
 
     def to_json(self, service: str) -> dict[str, Any]:
         total = self.online + self.offline
+        address = "" if self.kind.startswith("gateway") else self.address or f"{service}.mesh:80"
         return {
             "status": self._status(),
             "dataplanes": {"total": total, "online": self.online, "offline": self.offline},
             "issuedBackends": dict(self.backends),
             "serviceType": self.kind,
-            "addressPort": self.address or f"{service}.mesh:80",
+            "addressPort": address,
             "zones": sorted(self.zones),
         }
 

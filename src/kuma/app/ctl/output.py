@@ -12,6 +12,7 @@ from kuma.kit.go_cli import PersistentOption, persistent_value
 
 FORMATS = ("table", "yaml", "json")
 _GAP = 3
+_NAMED = {"creationTime", "kri", "labels", "mesh", "modificationTime", "name", "type"}
 
 Row = Callable[[Mapping[str, Any], datetime], Sequence[str]]
 """The cells of a document, at a time."""
@@ -49,7 +50,17 @@ def print_document(document: Any, form: str) -> None:
         return
     from kuma.kit.json_yaml import dump_yaml
 
-    click.echo(dump_yaml(document), nl=False)
+    for part in _parts(document):
+        click.echo(dump_yaml(part), nl=False)
+
+
+def _parts(document: Any) -> list[Any]:
+    """As Kuma writes a resource whose spec is at its root: after what it is called."""
+    if not isinstance(document, dict) or "type" not in document or "spec" in document:
+        return [document]
+    named = {key: each for key, each in document.items() if key in _NAMED}
+    rest = {key: each for key, each in document.items() if key not in _NAMED}
+    return [part for part in (named, rest) if part]
 
 
 def print_table(

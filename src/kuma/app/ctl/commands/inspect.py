@@ -63,7 +63,9 @@ def _list(
     *,
     query: Sequence[tuple[str, str]] = (),
     mesh: str = "",
+    shown_as: str = "",
 ) -> None:
+    """`shown_as`: the type that items have, where it is not theirs."""
     session = Session(context)
     try:
         found = session.client().pages(path, query)
@@ -71,8 +73,10 @@ def _list(
         raise missing(error, "such list", bool(mesh), mesh) from error
     if form_of(context) == "table":
         print_table(columns, found["items"], now=session.clock.now())
-    else:
-        print_document(found, form_of(context))
+        return
+    for each in found["items"] if shown_as else ():
+        each["type"] = shown_as
+    print_document(found, form_of(context))
 
 
 @inspect.command(
@@ -125,7 +129,8 @@ def services(context: click.Context, *, mesh: str | None) -> None:
     from kuma.app.ctl.overviews import SERVICES
 
     in_mesh = Session(context).mesh(mesh)
-    _list(context, SERVICES, mesh_path(in_mesh, "service-insights"), mesh=in_mesh)
+    path = mesh_path(in_mesh, "service-insights")
+    _list(context, SERVICES, path, mesh=in_mesh, shown_as="ServiceOverview")
 
 
 @inspect.command(
