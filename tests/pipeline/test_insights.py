@@ -10,7 +10,7 @@ from kuma.identity.issuer import Subject, issue
 from kuma.identity.key_pair import load_authority
 from kuma.pipeline.certificates import Issued, Wanted
 from kuma.pipeline.fanout import ProxyKey
-from kuma.pipeline.insights import Tracker
+from kuma.pipeline.insights import BATCH, Tracker
 from kuma.plan.collector import Collector
 from kuma.plan.piped import Piped, PipedBackend, PipedSignal
 from kuma.plan.signal import Signal
@@ -70,6 +70,26 @@ async def test_nothing_new_writes_nothing(site: Site) -> None:
     await tracker.flush()
 
     assert site.replica.find(before.key) is before
+
+
+async def test_others_have_their_turn_while_those_of_many_proxies_are_written(site: Site) -> None:
+    await site.create(a_mesh(), *(a_dataplane(f"api-{number}") for number in range(4 * BATCH)))
+    tracker = a_tracker(site)
+    for number in range(4 * BATCH):
+        tracker.connected(ProxyKey("default", f"api-{number}"), {}, {})
+    turns = 0
+
+    async def wait() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(wait())
+    await tracker.flush()
+    waiting.cancel()
+
+    assert turns >= 3
 
 
 async def test_a_newer_stream_to_another_instance_closes_the_one_before(site: Site) -> None:

@@ -47,7 +47,7 @@ log = structlog.get_logger("pipeline.insights")
 _OWN = ("dataplane.resource", "version")
 """Metadata that other resources and the subscription tell already."""
 
-BATCH = 100
+BATCH = 50
 """Insights in one commit, which is also what is worked on without a pause."""
 
 PAUSE = 1.0
@@ -180,6 +180,7 @@ class Tracker:
         dirty, self._dirty = list(self._dirty), {}
         for start in range(0, len(dirty), BATCH):
             await self._write(dirty[start : start + BATCH])
+            await asyncio.sleep(0)  # a store in memory does not wait
 
     async def _write(self, keys: Sequence[ProxyKey]) -> None:
         try:
