@@ -56,6 +56,8 @@ def test_documents_know_their_lines_and_empty_ones_do_not_count() -> None:
         ("a: *b", "line 1, column 4: found undefined alias"),
         ("[" * 10_000, ""),
         ("a: 0x_", 'line 1, column 4: "0x_" is no number, or too long'),
+        ("a: -.inf", 'line 1, column 4: "-.inf" is no number, or too long'),
+        ("a: 1.0e+999", 'line 1, column 4: "1.0e+999" is no number, or too long'),
         ("a: " + "9" * 5000, f'line 1, column 4: "{"9" * 40}" is no number, or too long'),
         (BOMB, "line 1, column 1: aliases repeat more than 100000 values"),
         ("b: 1\na: &a {b: [*a]}", "line 2, column 4: an alias stands for what it is part of"),

@@ -119,6 +119,12 @@ def _parse(plain: Any, kind: type[M]) -> M:
         return ParseDict(_with_seconds(plain, kind.DESCRIPTOR), kind())
     except (ParseError, TypeError, ValueError, OverflowError) as error:
         raise PatchError(" ".join(str(error).split())) from error
+    except (AttributeError, LookupError) as error:  # of an `@type` that is none, or has no value
+        msg = f"is no {kind.DESCRIPTOR.full_name} in the form of JSON"
+        raise PatchError(msg) from error
+    except RecursionError as error:
+        msg = "is nested too deeply"
+        raise PatchError(msg) from error
 
 
 def _with_seconds(plain: Any, kind: Any) -> Any:
@@ -131,7 +137,9 @@ def _with_seconds(plain: Any, kind: Any) -> Any:
         return plain
     if kind.full_name == _ANY:
         packed = find_type(str(plain.get(_TYPE, "")).rpartition("/")[2])
-        return plain if packed is None else _with_seconds(plain, packed.DESCRIPTOR)
+        if packed is None or packed.DESCRIPTOR is kind:
+            return plain
+        return _with_seconds(plain, packed.DESCRIPTOR)
     fields = {name: each for each in kind.fields for name in (each.name, each.json_name)}
     return {
         key: _field_with_seconds(each, fields[key]) if key in fields else each

@@ -4,6 +4,7 @@ Dates stay text, as JSON has none. An object with the same key twice is refused:
 meant nobody knows. So are aliases that would make a short text a huge value, or one without an end.
 """
 
+import math
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -118,14 +119,17 @@ def _json_loader() -> Any:
             return made
 
         def construct_number(self, node: Any) -> Any:
-            """Such as `0x_`, which looks like a number, and those of thousands of digits."""
+            """Refuses what is none of JSON: `0x_`, which only looks like a number, `.nan`, infinity,
+            and thousands of digits."""
             is_whole = node.tag == "tag:yaml.org,2002:int"
             try:
-                return (self.construct_yaml_int if is_whole else self.construct_yaml_float)(node)
-            except ValueError as error:
+                found = (self.construct_yaml_int if is_whole else self.construct_yaml_float)(node)
+            except ValueError:
+                found = math.inf
+            if isinstance(found, float) and not math.isfinite(found):
                 problem = f'"{node.value[:40]}" is no number, or too long'
-                mark = node.start_mark
-                raise yaml.constructor.ConstructorError(None, None, problem, mark) from error
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            return found
 
     for kind in ("int", "float"):
         JsonLoader.add_constructor(f"tag:yaml.org,2002:{kind}", JsonLoader.construct_number)

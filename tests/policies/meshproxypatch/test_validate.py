@@ -9,6 +9,12 @@ from kuma.policies.meshproxypatch import KIND
 from tests.kit.test_json_yaml import BOMB
 from tests.policies.verdict import verdict
 
+
+def _packed(kind: str, content: str) -> str:
+    config = f'{{"@type": {kind}, value: {content}}}'
+    return f"name: a\ntransportSocket: {{name: b, typedConfig: {config}}}"
+
+
 ROOT = "spec.default.appendModifications"
 CLUSTER = "name: extra\nconnectTimeout: 5s\ntype: STATIC\n"
 FILTER = "name: envoy.filters.http.router"
@@ -193,6 +199,15 @@ def test_refuses(modification: dict[str, Any], expected: list[tuple[str, str]]) 
             "an alias stands for what it is part of",
         ),
         ("name: a\naltStatName: 0x_", '"0x_" is no number'),
+        ("name: a\nmetadata: {filterMetadata: {x: {a: .nan}}}", '".nan" is no number'),
+        (
+            'name: a\ntransportSocket: {name: b, typedConfig: {"@type": 1}}',
+            "is no envoy.config.cluster.v3.Cluster",
+        ),
+        (
+            _packed("a/google.protobuf.Any", '{"@type": a/google.protobuf.Any}'),
+            "is no envoy.config",
+        ),
         (BOMB, "aliases repeat more than 100000 values"),
         ("name: a\n---\nname: b", "there must be one document only"),
         ("a text", "must be a map of fields"),
