@@ -1,11 +1,13 @@
 """Writes on a MemoryStore, and on one where somebody else is always a little faster."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from kuma.kit import aside
 from kuma.kit.clock import ManualClock
 from kuma.resources.errors import (
     Conflict,
@@ -182,6 +184,21 @@ async def test_update_names_its_version() -> None:
     with pytest.raises(Conflict):
         await world.writer.update(replace(first, spec=a_dataplane(port=3).spec))
     assert await world.writer.update(second) == second
+
+
+async def test_a_large_update_is_checked_aside() -> None:
+    world, threads = await a_world(), set[int]()
+
+    def check(_resource: AnyResource, _view: object) -> list[Violation]:
+        threads.add(threading.get_ident())
+        return []
+
+    for size, is_aside in ((100, False), (aside.LARGE + 1, True)):
+        stored = (await world.writer.put(a_secret(data=bytes(size)))).resource
+        world.writer._checks = {"Secret": check}
+        await world.writer.update(replace(stored, spec=a_secret(data=b"1" * size).spec))
+        assert (threads != {threading.get_ident()}) == is_aside
+        threads.clear()
 
 
 async def test_update_needs_something_to_update() -> None:

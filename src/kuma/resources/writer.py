@@ -13,6 +13,7 @@ from kuma.kit import aside
 from kuma.kit.clock import Clock
 from kuma.kit.value import value
 from kuma.resources.admission import Check, admit, check_delete, owner_of, spec_as
+from kuma.resources.codec import document_bytes
 from kuma.resources.computed_labels import Place
 from kuma.resources.errors import AlreadyExists, Conflict, MeshNotFound, NotFound, ResourceError
 from kuma.resources.kinds.mesh import MESH, MeshSpec
@@ -88,12 +89,13 @@ class Writer:
             existing = await self._store.find(resource.key)
 
     async def update(self, resource: AnyResource) -> AnyResource:
-        """Replace, spec and status, the version that `resource.meta` names.
+        """Replace, spec and status, the version that `resource.meta` names; a large one is admitted
+        aside.
 
         Raises what `put` does, and NotFound; a Conflict is the caller's to solve.
         """
         existing = await self._read(resource.key)
-        admitted = await self._admit(resource, existing)
+        admitted = await self._admit(resource, existing, len(document_bytes(resource)))
         if existing.meta.version == resource.meta.version and existing.same_content(admitted):
             return existing
         [stored] = await self._store.commit([Update(admitted)])
