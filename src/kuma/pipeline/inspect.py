@@ -6,9 +6,8 @@ The same functions that make the configuration explain it. Implements the API's 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-import jsonpatch
-
 from kuma.envoy.print import snapshot_as_json
+from kuma.kit.json_diff import json_diff
 from kuma.pipeline.compile import Compiler
 from kuma.pipeline.config_dump import without_tokens
 from kuma.pipeline.failures import Failures
@@ -87,7 +86,7 @@ class Inspection:
             shown = self._config_over(view, name, traits)
         answer: dict[str, Any] = {"xds": shown}
         if include_diff:
-            answer["diff"] = [_as_item(each) for each in jsonpatch.make_patch(real, shown)]
+            answer["diff"] = list(json_diff(real, shown))
         return answer
 
     def policies(self, mesh: str, name: str) -> dict[str, Any]:
@@ -276,10 +275,6 @@ def _without_effect(policy: AnyResource) -> AnyResource:
     if well_known.EFFECT not in policy.labels:
         return policy
     return policy.with_labels({k: v for k, v in policy.labels.items() if k != well_known.EFFECT})
-
-
-def _as_item(operation: dict[str, Any]) -> dict[str, Any]:
-    return {key: operation[key] for key in ("op", "path", "from", "value") if key in operation}
 
 
 def _shown(dump: bytes) -> bytes:
