@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kuma.pipeline.hostnames import Hostnames
@@ -61,6 +61,16 @@ def names_of(hostnames: Hostnames, held: dict[ResourceKey, AnyResource]) -> dict
     return {key: (hostnames.addresses_of(key), hostnames.statuses_of(key)) for key in keys}
 
 
+FIXED = {"selector": {"meshService": {}}, "template": "fixed"}
+OLD, OTHER, YOUNG = (
+    a_resource(MESH_SERVICE, name, {}, created=NOW + timedelta(seconds=age))
+    for name, age in (("one", 0), ("two", 1), ("one", 2))
+)
+
+
+@example(
+    [Change(e.key, e) for e in (a_resource(HOSTNAME_GENERATOR, "g", FIXED), OLD, OTHER, YOUNG)]
+)
 @given(st.lists(CHANGES, max_size=15))
 def test_names_are_those_that_a_look_at_everything_gives(changes: list[Change]) -> None:
     hostnames, held = Hostnames("here"), dict[ResourceKey, AnyResource]()

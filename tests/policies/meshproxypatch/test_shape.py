@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from kuma.envoy.finished import Finished, Made, Purpose
-from kuma.envoy.message import as_resource
+from kuma.envoy.message import as_resource, pack
 from kuma.envoy.patch import PatchError, merge_message, parse_yaml, patched, unpack
 from kuma.envoy.render import Renderer
 from kuma.envoy.snapshot import TypeUrl
@@ -89,6 +94,34 @@ def test_an_impossible_patch_is_told_and_changes_nothing(
     assert Cluster.FromString(made.resource.body) == Cluster(
         name="api", alt_stat_name="still-patched"
     )
+
+
+def test_a_patch_of_http_filters_leaves_the_others_alone() -> None:
+    proxy, manager = (
+        Filter(name=f"envoy.filters.network.{name}", typed_config=pack(config))
+        for name, config in (
+            ("tcp_proxy", TcpProxy(stat_prefix="a", cluster="b")),
+            (
+                "http_connection_manager",
+                HttpConnectionManager(stat_prefix="c", route_config=RouteConfiguration(name="d")),
+            ),
+        )
+    )
+    listener = Listener(name="in", filter_chains=[FilterChain(filters=[proxy, manager])])
+    made = Made(Purpose.INBOUND, as_resource(TypeUrl.LISTENER, "in", listener))
+    lua = {"httpFilter": {"operation": "AddFirst", "value": "name: envoy.filters.http.lua"}}
+
+    finished = Renderer([SHAPER]).finish(made, a_conf(lua))
+
+    assert finished.problems == ()
+    [chain] = Listener.FromString(finished.made[0].resource.body).filter_chains
+    assert chain.filters[0] == proxy
+    assert [each.name for each in managers(chain)[0].http_filters] == ["envoy.filters.http.lua"]
+
+
+def managers(chain: FilterChain) -> list[HttpConnectionManager]:
+    found = (each for each in chain.filters if "http_connection_manager" in each.name)
+    return [HttpConnectionManager.FromString(each.typed_config.value) for each in found]
 
 
 def test_a_removed_cluster_can_be_added_anew() -> None:
