@@ -65,6 +65,15 @@ def test_its_life_is_that_of_the_identity_or_a_day(
     assert (wanted.lifetime, wanted.root_pem) == (timedelta(hours=hours), root.cert_pem)
 
 
+def test_an_authority_may_be_in_secrets_of_the_user(root: KeyPair) -> None:
+    ca = {
+        part: {"type": "Secret", "secretRef": {"kind": "Secret", "name": f"web-{secret}"}}
+        for part, secret in (("certificate", "root-ca"), ("privateKey", "private-key"))
+    }
+    own = a_world(root, autogenerate=None, ca=ca)
+    assert identity_authority(own, "web").bundle_pem == root.cert_pem
+
+
 def test_the_authority_is_that_of_the_identity_of_this_name(root: KeyPair) -> None:
     assert identity_authority(a_world(root), "web").bundle_pem == root.cert_pem
 

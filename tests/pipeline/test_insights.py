@@ -178,6 +178,22 @@ async def test_streams_of_instances_that_are_gone_are_closed(site: Site) -> None
     assert not insight(site).is_online
 
 
+async def test_a_stream_that_has_ended_keeps_its_time(site: Site) -> None:
+    await site.create(a_mesh(), a_dataplane("api-1"))
+    dead = a_tracker(site, instance="dead")
+    dead.disconnected(KEY, dead.connected(KEY, {}, {}))
+    ended = site.clock.now()
+    dead.connected(KEY, {}, {})
+    await dead.flush()
+    site.clock.advance(timedelta(hours=1))
+    every, options = timedelta(minutes=5), {"instance": "alive", "is_connected": None}
+
+    await LeftOpen(site.store, site.replica, site.clock, every=every, **options).close()
+
+    times = [each.disconnect_time for each in insight(site).subscriptions]
+    assert times == [ended, site.clock.now()]
+
+
 async def test_a_certificate_counts_once_the_proxy_has_acknowledged_it(site: Site) -> None:
     await site.create(a_mesh(), a_dataplane("api-1"))
     tracker = a_tracker(site)

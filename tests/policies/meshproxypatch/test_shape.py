@@ -10,6 +10,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
+    HttpFilter,
 )
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from google.protobuf.wrappers_pb2 import BoolValue
@@ -96,32 +97,48 @@ def test_an_impossible_patch_is_told_and_changes_nothing(
     )
 
 
-def test_a_patch_of_http_filters_leaves_the_others_alone() -> None:
-    proxy, manager = (
-        Filter(name=f"envoy.filters.network.{name}", typed_config=pack(config))
-        for name, config in (
-            ("tcp_proxy", TcpProxy(stat_prefix="a", cluster="b")),
-            (
-                "http_connection_manager",
-                HttpConnectionManager(stat_prefix="c", route_config=RouteConfiguration(name="d")),
-            ),
-        )
-    )
-    listener = Listener(name="in", filter_chains=[FilterChain(filters=[proxy, manager])])
-    made = Made(Purpose.INBOUND, as_resource(TypeUrl.LISTENER, "in", listener))
-    lua = {"httpFilter": {"operation": "AddFirst", "value": "name: envoy.filters.http.lua"}}
+PROXY = Filter(
+    name="envoy.filters.network.tcp_proxy",
+    typed_config=pack(TcpProxy(stat_prefix="a", cluster="b")),
+)
 
-    finished = Renderer([SHAPER]).finish(made, a_conf(lua))
+
+def http_filters(operation: str, match: str = "") -> list[str]:
+    """Of a chain with the filters `a` and `b`, after `new` was added; PROXY beside it is as it was."""
+    manager = HttpConnectionManager(
+        stat_prefix="c",
+        route_config=RouteConfiguration(name="d"),
+        http_filters=[HttpFilter(name=name) for name in "ab"],
+    )
+    name = "envoy.filters.network.http_connection_manager"
+    filters = [PROXY, Filter(name=name, typed_config=pack(manager))]
+    listener = Listener(name="in", filter_chains=[FilterChain(filters=filters)])
+    made = Made(Purpose.INBOUND, as_resource(TypeUrl.LISTENER, "in", listener))
+    wanted = {"match": {"name": match}} if match else {}
+    patch = {"httpFilter": {"operation": operation, "value": "name: new", **wanted}}
+
+    finished = Renderer([SHAPER]).finish(made, a_conf(patch))
 
     assert finished.problems == ()
     [chain] = Listener.FromString(finished.made[0].resource.body).filter_chains
-    assert chain.filters[0] == proxy
-    assert [each.name for each in managers(chain)[0].http_filters] == ["envoy.filters.http.lua"]
+    assert chain.filters[0] == PROXY
+    made_of = HttpConnectionManager.FromString(chain.filters[1].typed_config.value)
+    return [each.name for each in made_of.http_filters]
 
 
-def managers(chain: FilterChain) -> list[HttpConnectionManager]:
-    found = (each for each in chain.filters if "http_connection_manager" in each.name)
-    return [HttpConnectionManager.FromString(each.typed_config.value) for each in found]
+@pytest.mark.parametrize(
+    ("operation", "match", "expected"),
+    [
+        ("AddFirst", "", ["new", "a", "b"]),
+        ("AddLast", "", ["a", "b", "new"]),
+        ("AddBefore", "b", ["a", "new", "b"]),
+        ("AddAfter", "a", ["a", "new", "b"]),
+        ("AddAfter", "none", ["a", "b"]),
+        ("Remove", "a", ["b"]),
+    ],
+)
+def test_filters_are_added_where_it_says(operation: str, match: str, expected: list[str]) -> None:
+    assert http_filters(operation, match) == expected
 
 
 def test_a_removed_cluster_can_be_added_anew() -> None:
