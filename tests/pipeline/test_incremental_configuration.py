@@ -222,10 +222,11 @@ edits = st.tuples(
 
 
 OUTSIDE = [
-    an_external_service("ext", service=name, address="10.0.0.1:80") for name in ("api", "db")
+    an_external_service(name, service=service, address=f"10.0.0.{at}:80")
+    for at, (name, service) in enumerate([("stays", "api"), ("ext", "api"), ("ext", "db")], start=1)
 ]
 CALLER = a_dataplane("dp-1", service="web", outbounds={9001: "api", 9002: "db"})
-MOVED_AND_DELETED = [(False, CALLER), *((False, each) for each in OUTSIDE), (True, OUTSIDE[1])]
+MOVED_AND_DELETED = [(False, CALLER), *((False, each) for each in OUTSIDE), (True, OUTSIDE[-1])]
 BARE = [a_dataplane("dp-2", inbounds=[{"port": port}]) for port in (5432, 5433)]
 REDIRECTED = a_dataplane(
     "dp-1",
