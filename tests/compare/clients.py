@@ -129,19 +129,22 @@ def _is(principal: Json, client: Client) -> bool:
 
 
 def http(connections: Json, client: Client) -> Json:
-    """What a connection manager does with its requests."""
+    """What a connection manager does with its requests. What comes with the routes is for filters that
+    there are."""
     filters = connections.get("httpFilters") or ()
     hosts = connections["routeConfig"].get("virtualHosts") or ()
-    faults = [
-        *(one for each in filters for one in _faults(each, client)),
-        *(_fault(one) for each in hosts for one in _over_rds(each, FAULT, client)),
-    ]
+    there = {each["name"] for each in filters}
+    faults = [one for each in filters for one in _faults(each, client)]
+    if FAULT in there:
+        faults += [_fault(one) for each in hosts for one in _over_rds(each, FAULT, client)]
     return {
         "faults": [each for each in faults if each],
         "permission": [
             permission(_rbac(hosts, each), client) for each in filters if each["name"] == RBAC
         ],
-        "routes": [one for each in hosts for one in _routes(each, client)],
+        "routes": [
+            one for each in hosts for one in _routes(each, client, is_limited=RATE_LIMIT in there)
+        ],
     }
 
 
@@ -161,7 +164,7 @@ def _faults(body: Json, client: Client) -> Iterator[Json]:
         yield _fault(config)
 
 
-def _routes(host: Json, client: Client) -> list[Json]:
+def _routes(host: Json, client: Client, *, is_limited: bool) -> list[Json]:
     """Those that are left of a host for this client, without what they ask of it, each with its limits."""
     common = [_limit(each) for each in _over_rds(host, RATE_LIMIT, client)]
     found: list[Json] = []
@@ -171,7 +174,8 @@ def _routes(host: Json, client: Client) -> list[Json]:
             continue
         own = dict(route.get("typedPerFilterConfig", {}))
         limits = [_limit(own.pop(RATE_LIMIT))] if RATE_LIMIT in own else common
-        found.append({**route, "match": match, "limits": limits, "typedPerFilterConfig": own})
+        rest = {"limits": limits if is_limited else [], "typedPerFilterConfig": own}
+        found.append({**route, "match": match, **rest})
     return found
 
 

@@ -115,9 +115,16 @@ def config(dataplane: Json, documents: Sequence[Json], body: Json) -> Json:
         ],
         "told": told(xds.get(_LISTENERS, {}).get("_kuma:dynamicconfig", {})),
         "secured": any(_serves_with_tls(each) for each in documents),
+        "names multi zone": any(_names_multi_zone(each) for each in documents),
         "contested": [*map(str, clients.contested(dataplane["mesh"], documents))],
         "by server name": any(_asks_for_server_name(each) for each in documents),
     }
+
+
+def _names_multi_zone(document: Json) -> bool:
+    """Whether a policy names a MeshMultiZoneService, which the rival takes for no one."""
+    targets = [each["targetRef"] for each in document.get("spec", {}).get("to") or ()]
+    return any(each["kind"] == "MeshMultiZoneService" and "name" in each for each in targets)
 
 
 def _asks_for_server_name(document: Json) -> bool:
@@ -454,7 +461,8 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
     - that end connections: ours where no backend can be reached, the rival's where it has no filter for
       a protocol,
     - to services of mixed protocols,
-    - that send to a MeshMultiZoneService on one side alone, as its name means it here,
+    - that send to a MeshMultiZoneService on one side alone, as its name means it here, and to all where
+      a policy names one,
     - that send to what nobody serves on one side alone, as it has no share here;
     without what is told of metrics where they would be served without the TLS that is asked for, without
     clients that ask for a server by name where rules do, too, and without permissions of clients of whom
@@ -466,6 +474,8 @@ def reconciled(ours: Json, theirs: Json) -> tuple[Json, Json]:
         for part in (_multi_zone, _unserved):
             if part(ours, name) != part(theirs, name):
                 left_out.add(name)
+        if ours["names multi zone"] and _multi_zone(ours, name):
+            left_out.add(name)
     one, other = _without_listeners(ours, left_out), _without_listeners(theirs, left_out)
     if ours["by server name"]:
         one, other = _without_asking(one), _without_asking(other)

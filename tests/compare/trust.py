@@ -84,7 +84,7 @@ def an_identity(r: Chance, mesh: str, name: str) -> Json:
                 "bundled": {
                     "autogenerate": {"enabled": True},
                     "insecureAllowSelfSigned": True,
-                    **({"meshTrustCreation": "Enabled"} if r.at(0.5) else {}),
+                    **({"meshTrustCreation": r.choice(["Enabled", "Disabled"])} if r.at(0.6) else {}),
                     **({"certificateParameters": {"expiry": r.choice(["24h", "1h"])}} if r.at(0.5) else {}),
                 },
             },
