@@ -52,7 +52,7 @@ class TargetRef(SpecModel):
     mesh: str | None = None
     """Not used; the mesh is that of the policy."""
     proxy_types: tuple[ProxyType, ...] | None = None
-    """Only sidecars, or only gateways. Left out: both."""
+    """At the top of a policy: only sidecars, or only gateways. Left out: both."""
     namespace: str | None = None
     """Namespace of the resource, on Kubernetes."""
     labels: StringMap | None = None
