@@ -32,6 +32,7 @@ from kuma.policies.shapers import SHAPERS
 from kuma.resolve.outbounds import endpoints_of
 from kuma.resolve.plain_view import PlainMeshView
 from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.redirection import Said
 from kuma.resources.codec import parse_document
 
 TESTS = Path(__file__).parents[1]
@@ -77,8 +78,8 @@ class Case:
 
     @cached_property
     def plan(self) -> ProxyPlan:
-        features = tuple(self._asked.get("features", ()))
-        return resolve_proxy(self._view, self._asked["proxy"], features)
+        said = Said(tuple(self._asked.get("features", ())))
+        return resolve_proxy(self._view, self._asked["proxy"], said)
 
     @cached_property
     def resources(self) -> tuple[EnvoyResource, ...]:

@@ -7,7 +7,7 @@ import pytest
 from kuma.pipeline.fanout import ProxyKey
 from kuma.pipeline.traits import Traits, traits_of
 from kuma.plan.machine import LOG_PIPE
-from kuma.resolve.redirection import Redirection
+from kuma.resolve.redirection import Redirection, Said
 
 
 @pytest.mark.parametrize("port", ["9901", 9901, 9901.0])
@@ -23,7 +23,7 @@ def test_what_is_no_port_is_none(port: object) -> None:
 
 def test_features_are_sorted_and_texts_are_texts() -> None:
     assert traits_of({"features": ["b", "a"], "systemCaPath": "/ca"}) == Traits(
-        features=("a", "b"), system_ca_path="/ca"
+        said=Said(("a", "b")), system_ca_path="/ca"
     )
     assert traits_of({"features": "b", "systemCaPath": 1}) == Traits()
 
@@ -92,4 +92,4 @@ FEATURE = ["feature-transparent-proxy-in-dataplane-metadata"]
 def test_a_proxy_says_how_it_is_redirected_or_leaves_it_to_its_dataplane(
     metadata: dict[str, object], expected: Redirection | None
 ) -> None:
-    assert traits_of(metadata).redirection == expected
+    assert traits_of(metadata).said.redirection == expected

@@ -25,6 +25,7 @@ from kuma.plan.otel_env import parse_otel_env
 from kuma.policies.catalogue import POLICIES, REGISTRY
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
+from kuma.resolve.redirection import Said
 from kuma.resources.admission import admit
 from kuma.resources.codec import parse_document
 from kuma.resources.computed_labels import Place
@@ -200,5 +201,5 @@ class World:
 def _traits(proxy: str) -> Traits:
     """`open` has a kuma-dp that sends on what goes to collectors, as its environment says."""
     if proxy == "web":
-        return Traits(**_TRAITS, features=(LOG_PIPE,))
-    return Traits(**_TRAITS, features=(LOG_PIPE, OTEL_PIPE), otel=parse_otel_env(_ENV))
+        return Traits(**_TRAITS, said=Said((LOG_PIPE,)))
+    return Traits(**_TRAITS, said=Said((LOG_PIPE, OTEL_PIPE)), otel=parse_otel_env(_ENV))

@@ -6,7 +6,7 @@ import pytest
 
 from kuma.plan.proxy import ProxyPlan
 from kuma.resolve.proxy import resolve_proxy, sender_of
-from kuma.resolve.redirection import Redirection
+from kuma.resolve.redirection import NOTHING_SAID, Redirection, Said
 from kuma.resources.resource import AnyResource
 from tests.resolve.world import (
     a_mesh_service,
@@ -43,10 +43,9 @@ def plan(
     proxy: Any,
     *,
     mode: str = "Everywhere",
-    features: tuple[str, ...] = (),
-    said: Redirection | None = None,
+    said: Said = NOTHING_SAID,
 ) -> ProxyPlan:
-    return resolve_proxy(a_view(*world(proxy, mode=mode)), proxy.name, features, said)
+    return resolve_proxy(a_view(*world(proxy, mode=mode)), proxy.name, said)
 
 
 def places(found: ProxyPlan) -> dict[str, str]:
@@ -162,7 +161,7 @@ def test_where_the_proxy_listens_for_its_workload_it_has_no_outbound() -> None:
 
 def test_a_proxy_that_binds_has_bound_outbounds_and_passes_nothing() -> None:
     proxy = a_dataplane("web-1", service="web", outbounds={9001: "back_end"})
-    found = plan(proxy, mode="Exclusive", features=("feature-bind-outbounds",))
+    found = plan(proxy, mode="Exclusive", said=Said(("feature-bind-outbounds",)))
 
     assert places(found) == RESOURCES
     assert all(each.bind for each in (*found.outbounds, *found.inbounds))
@@ -170,7 +169,7 @@ def test_a_proxy_that_binds_has_bound_outbounds_and_passes_nothing() -> None:
 
 
 def test_what_the_proxy_says_of_redirection_counts_before_its_dataplane() -> None:
-    said = Redirection(inbound_port=16006, outbound_port=16001, has_ipv6=False)
+    said = Said((), Redirection(inbound_port=16006, outbound_port=16001, has_ipv6=False))
     found = plan(redirected(), mode="ReachableBackends", said=said)
 
     assert places(found) == BY_TAGS

@@ -10,6 +10,7 @@ from kuma.plan.route import Forward, HttpRouting, TcpRouting
 from kuma.plan.tls import MutualTls
 from kuma.resolve.naming import UNIFIED_NAMES
 from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.redirection import Said
 from kuma.resources.resource import AnyResource
 from tests.resolve.test_mesh_services import a_mesh_service
 from tests.resolve.world import a_view, an_http_route
@@ -27,8 +28,8 @@ def a_client(*ports: int, **fields: Any) -> AnyResource:
 
 def plan_of(*resources: AnyResource, mode: str = "Exclusive", unified: bool = True) -> ProxyPlan:
     mesh = a_mesh(mtls=True, spec={"meshServices": {"mode": mode}})
-    features = (UNIFIED_NAMES,) if unified else ()
-    return resolve_proxy(a_view(mesh, a_mesh_service(), *resources), "client", features)
+    said = Said((UNIFIED_NAMES,) if unified else ())
+    return resolve_proxy(a_view(mesh, a_mesh_service(), *resources), "client", said)
 
 
 def names_of(plan: ProxyPlan) -> list[str]:
@@ -87,7 +88,7 @@ def test_a_route_over_tcp_leads_to_the_renamed_destination() -> None:
     tcp = {"name": "http", "port": 80, "targetPort": 8080, "appProtocol": "tcp"}
     mesh = a_mesh(spec={"meshServices": {"mode": "Exclusive"}})
     view = a_view(mesh, a_mesh_service(ports=[tcp]), a_client(9001))
-    [outbound] = resolve_proxy(view, "client", (UNIFIED_NAMES,)).outbounds
+    [outbound] = resolve_proxy(view, "client", Said((UNIFIED_NAMES,))).outbounds
     assert isinstance(outbound.routing, TcpRouting)
     assert [each.destination for each in outbound.routing.split] == [KRI]
 

@@ -9,6 +9,7 @@ from kuma.policies.meshcircuitbreaker.model import CircuitBreakerConf
 from kuma.policies.meshtimeout.model import TimeoutConf
 from kuma.policies.meshtrafficpermission.model import PermissionConf
 from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.redirection import Said
 from tests.resolve.world import (
     a_permission,
     a_policy,
@@ -123,7 +124,7 @@ def test_redirected_traffic_needs_no_bound_port(features: tuple[str, ...], binds
         "transparentProxying": {"redirectPortInbound": 15006, "redirectPortOutbound": 15001}
     }
     view = a_view(a_dataplane("dp", networking=redirected), virtual_outbounds("a"))
-    plan = resolve_proxy(view, "dp", features)
+    plan = resolve_proxy(view, "dp", Said(features))
     assert [each.bind for each in plan.inbounds] == [False]
     assert [each.bind for each in plan.outbounds] == [binds]
 

@@ -7,6 +7,7 @@ from kuma.policies.defaults import default_policies
 from kuma.policies.placements import PLACEMENTS
 from kuma.resolve.naming import UNIFIED_NAMES
 from kuma.resolve.proxy import resolve_proxy
+from kuma.resolve.redirection import Said
 from kuma.resources.kinds.mesh_identity import MESH_IDENTITY, MeshIdentityStatus
 from tests.resolve.test_mesh_services import a_mesh_service
 from tests.resolve.world import RememberingView, a_permission, a_timeout
@@ -50,9 +51,9 @@ def test_proxies_of_a_class_share_their_unified_names() -> None:
         ],
         placements=PLACEMENTS,
     )
-    first = resolve_proxy(view, "web-1", (UNIFIED_NAMES,))
+    first = resolve_proxy(view, "web-1", Said((UNIFIED_NAMES,)))
     view.computed.clear()
-    second = resolve_proxy(view, "web-2", (UNIFIED_NAMES,))
+    second = resolve_proxy(view, "web-2", Said((UNIFIED_NAMES,)))
     assert set(view.computed) == OWN
     assert second.outbounds is first.outbounds
     assert second.destinations is first.destinations

@@ -17,6 +17,7 @@ from kuma.policies.catalogue import POLICIES
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
 from kuma.resolve.explain import attached_policies, explain_rules
+from kuma.resolve.redirection import Said
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
 
@@ -41,7 +42,7 @@ def compiled(
         admin_port=9901,
         readiness_port=9902,
         system_ca_path=SYSTEM_CA,
-        features=features,
+        said=Said(features),
         work_dir="/tmp/kuma-dp",
     )
     engine.set(traits_input(key), traits)

@@ -98,7 +98,7 @@ class Compiler:
         view = self._view_of(key.mesh)
         traits: Traits = self._engine.read(traits_input(key)) or Traits()
         own: Outcome = self._engine.query(Compiler._own, self, key)
-        sender = sender_of(view, key.name, traits.features, traits.redirection)
+        sender = sender_of(view, key.name, traits.said)
         if sender is None:
             return own
         shared: Snapshot = self._engine.query(
@@ -116,7 +116,7 @@ class Compiler:
             return
         if len(subject.inbounds) > FEW:
             yield from self._own_ahead(view, key, traits)
-        sender = sender_of(view, key.name, traits.features, traits.redirection)
+        sender = sender_of(view, key.name, traits.said)
         if sender is not None and len(sender.outbounds) > FEW:
             yield from self._shared_ahead(view, key, sender, traits.system_ca_path)
 
@@ -153,7 +153,7 @@ class Compiler:
 
     def snapshot_over(self, view: MeshView, name: str, traits: Traits) -> Snapshot:
         """The configuration over another view ("what if"), without a certificate."""
-        sender = sender_of(view, name, traits.features, traits.redirection)
+        sender = sender_of(view, name, traits.said)
         made = self._made_own(view, name, traits, None)
         own = as_snapshot(self._resources(view, made, name, traits))
         if sender is None:
@@ -163,8 +163,8 @@ class Compiler:
 
     def problems(self, view: MeshView, name: str, traits: Traits) -> tuple[Diagnostic, ...]:
         """What policies on Envoy's resources ask for and could not be done."""
-        sender = sender_of(view, name, traits.features, traits.redirection)
-        conf = own_conf(view, name, traits.features, traits.redirection)
+        sender = sender_of(view, name, traits.said)
+        conf = own_conf(view, name, traits.said)
         if sender is None or not conf.items:
             return ()
         ca_path = traits.system_ca_path
@@ -187,18 +187,18 @@ class Compiler:
         made = self._made_own(view, key.name, traits, issued)
         snapshot = as_snapshot(self._resources(view, made, key.name, traits))
         wanted = wanted_certificate(view, key.name)
-        piped = piped_of(view, key.name, traits.features, traits.redirection)
+        piped = piped_of(view, key.name, traits.said)
         return Outcome(snapshot, wanted, trusted_from(view, key.name), piped)
 
     def _resources(
         self, view: MeshView, made: Iterable[Made], name: str, traits: Traits
     ) -> Iterator[EnvoyResource]:
         """What is added by policies is the proxy's own, so that it comes over what is shared."""
-        own = own_conf(view, name, traits.features, traits.redirection)
+        own = own_conf(view, name, traits.said)
         if not own.items:
             return (each.resource for each in made)
         added = (each.resource for each in self._added(view, own, traits.system_ca_path).made)
-        conf = named_conf(conf_of(view, name), is_unified(view, traits.features))
+        conf = named_conf(conf_of(view, name), is_unified(view, traits.said.features))
         return chain(self._finished(view, made, conf), added)
 
     def _shared(self, view: TrackedView, sender: Sender, ca_path: str) -> Snapshot:
@@ -220,7 +220,7 @@ class Compiler:
         self, view: MeshView, name: str, traits: Traits, issued: Issued | None
     ) -> Iterator[Made]:
         yield from self._made_received(view, name, traits)
-        known = named_identity(view, identity(view, name), is_unified(view, traits.features))
+        known = named_identity(view, identity(view, name), is_unified(view, traits.said.features))
         if known is not None and known.agent is not None:
             yield from _for(Purpose.SPIRE, self._query(view, parts.render_agent, known.agent))
         elif known is not None and (trusted := trust(view)):
@@ -233,7 +233,7 @@ class Compiler:
             yield from _for(Purpose.SECRETS, self._admin_secrets(admin.address))
 
     def _made_received(self, view: MeshView, name: str, traits: Traits) -> Iterator[Made]:
-        received = received_by(view, name, traits.features, traits.redirection)
+        received = received_by(view, name, traits.said)
         for inbound in received.inbounds:
             yield from _for(Purpose.INBOUND, self._query(view, parts.render_inbound, inbound))
         for passed in received.passed_in:
@@ -319,7 +319,7 @@ def admin_of(view: MeshView, name: str, traits: Traits) -> Admin | None:
         readiness_socket=traits.readiness_socket,
         socket=traits.admin_socket,
         tcp_port=0 if traits.admin_socket else traits.admin_port,
-        is_unified=UNIFIED_NAMES in traits.features,
+        is_unified=UNIFIED_NAMES in traits.said.features,
     )
 
 

@@ -97,7 +97,7 @@ class Inspection:
 
     def layout(self, mesh: str, name: str) -> dict[str, Any]:
         traits, view = self._known_traits(mesh, name), self._view(mesh, name)
-        return explain_parts.layout(view, name, traits.features, traits.redirection)
+        return explain_parts.layout(view, name, traits.said)
 
     def proxy_policies(self, mesh: str, name: str) -> dict[str, Any]:
         return explain_parts.proxy_policies(self._view(mesh, name), name)

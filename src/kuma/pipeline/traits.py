@@ -7,7 +7,7 @@ from kuma.kit.value import value
 from kuma.pipeline.fanout import ProxyKey
 from kuma.plan.machine import LOCAL, LOG_PIPE, OTEL_PIPE, Machine, log_pipe
 from kuma.plan.otel_env import OtelEnv, parse_otel_env
-from kuma.resolve.redirection import Redirection
+from kuma.resolve.redirection import NOTHING_SAID, Redirection, Said
 from kuma.resources.kinds.rules import is_ip
 
 TRANSPARENT_PROXY_IN_METADATA = "feature-transparent-proxy-in-dataplane-metadata"
@@ -23,8 +23,7 @@ class Traits:
     readiness_port: int = 0
     readiness_socket: str = ""
     system_ca_path: str = ""
-    features: tuple[str, ...] = ()
-    redirection: Redirection | None = None
+    said: Said = NOTHING_SAID
     work_dir: str = ""
     host_ip: str = ""
     metrics_cert: str = ""
@@ -33,7 +32,7 @@ class Traits:
     otel: OtelEnv | None = None
 
     def machine(self, key: ProxyKey) -> Machine:
-        takes_logs = self.work_dir and LOG_PIPE in self.features
+        takes_logs = self.work_dir and LOG_PIPE in self.said.features
         return Machine(
             log_pipe=log_pipe(self.work_dir, mesh=key.mesh, name=key.name) if takes_logs else "",
             host_ip=self.host_ip or LOCAL,
@@ -67,8 +66,10 @@ def traits_of(metadata: Mapping[str, Any]) -> Traits:
         metrics_key=_text(metadata, "metricsKeyPath"),
         spire_socket=_text(metadata, "spireAgent.socketPath"),
         otel=parse_otel_env(metadata.get("otelEnvInventory")) if has_pipe else None,
-        features=tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
-        redirection=_redirection(metadata, features),
+        said=Said(
+            tuple(sorted(map(str, features))) if isinstance(features, list | tuple) else (),
+            _redirection(metadata, features),
+        ),
     )
 
 

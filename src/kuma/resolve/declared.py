@@ -15,11 +15,7 @@ from kuma.resolve.implied import Reach, implied_outbounds, reach_of
 from kuma.resolve.outbounds import (
     DeclaredOutbound,
 )
-from kuma.resolve.redirection import (
-    BIND_OUTBOUNDS,
-    Redirection,
-    redirection_of,
-)
+from kuma.resolve.redirection import BIND_OUTBOUNDS, NOTHING_SAID, Said, redirection_of
 from kuma.resolve.target import Reference, Scope, ServiceTarget, Target, find_port, scope_of
 from kuma.resolve.view import MeshView
 from kuma.resources import labels as well_known
@@ -33,15 +29,13 @@ class Declared:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def outbounds_of(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Declared:
+def outbounds_of(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Declared:
     """Where the application calls services by virtual addresses, those that it reaches stand in the
     place of what its Dataplane declares."""
     dataplane = view.dataplane(name)
     if dataplane is None:
         return Declared((), ())
-    if redirection_of(dataplane.spec, said) is None and BIND_OUTBOUNDS not in features:
+    if redirection_of(dataplane.spec, said) is None and BIND_OUTBOUNDS not in said.features:
         return declared_outbounds(view, name)
     reach = reach_of(view, dataplane)
     implied = implied_outbounds(view, reach)

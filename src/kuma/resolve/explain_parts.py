@@ -18,7 +18,7 @@ from kuma.resolve.outbounds import DeclaredOutbound
 from kuma.resolve.placement import Placement, Source
 from kuma.resolve.ports import port_protocol
 from kuma.resolve.proxy_identity import spiffe_id_of
-from kuma.resolve.redirection import Redirection
+from kuma.resolve.redirection import NOTHING_SAID, Said
 from kuma.resolve.resource_rules import ResourceRule, Section, resource_rules
 from kuma.resolve.rules import inbound_rules, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
@@ -32,9 +32,7 @@ from kuma.resources.resource import AnyResource, Resource
 Json = dict[str, Any]
 
 
-def layout(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Json:
+def layout(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Json:
     """The parts of a Dataplane and the names of their objects in Envoy, with what its proxy says of
     itself. Empty: there is no such Dataplane."""
     dataplane: Resource[DataplaneSpec] | None = view.dataplane(name)
@@ -54,7 +52,7 @@ def layout(
         "labels": dict(sorted(dataplane.labels.items())),
         "inbounds": inbounds,
         "listeners": [],
-        "outbounds": _outbounds(view, outbounds_of(view, name, features, said).outbounds),
+        "outbounds": _outbounds(view, outbounds_of(view, name, said).outbounds),
         **({} if (spiffe_id := spiffe_id_of(view, name)) is None else {"spiffeId": spiffe_id}),
     }
 

@@ -29,11 +29,7 @@ from kuma.resolve.passthrough import passed_out, passthrough
 from kuma.resolve.placement import Rule
 from kuma.resolve.proxy_identity import identity, identity_diagnostics
 from kuma.resolve.received import received_by
-from kuma.resolve.redirection import (
-    BIND_OUTBOUNDS,
-    Redirection,
-    redirection_of,
-)
+from kuma.resolve.redirection import BIND_OUTBOUNDS, NOTHING_SAID, Said, redirection_of
 from kuma.resolve.reporter import reporter_of
 from kuma.resolve.rules import named_policies, placement_of, proxy_rule
 from kuma.resolve.subject import Subject, subject_of
@@ -57,18 +53,15 @@ class Sender:
 
 
 @derived
-def resolve_proxy(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> ProxyPlan:
+def resolve_proxy(view: MeshView, name: str, said: Said = NOTHING_SAID) -> ProxyPlan:
     """The plan of the Dataplane `name`; an empty one if there is none. Never raises for what users
-    wrote: that gives diagnostics. `features` are those that the proxy advertised, `said` how it says
-    that traffic is redirected to it; its admin interface is not for resolution to know."""
-    sender, subject = sender_of(view, name, features, said), subject_of(view, name)
+    wrote: that gives diagnostics. Its admin interface is not for resolution to know."""
+    sender, subject = sender_of(view, name, said), subject_of(view, name)
     if sender is None or subject is None:
         return ProxyPlan(view.mesh_name, name, (), (), (), None, None)
     side = sender.side(view)
-    received = received_by(view, name, features, said)
-    declared = outbounds_of(view, name, features, said)
+    received = received_by(view, name, said)
+    declared = outbounds_of(view, name, said)
     return ProxyPlan(
         mesh=view.mesh_name,
         name=name,
@@ -78,7 +71,7 @@ def resolve_proxy(
         admin=None,
         identity=named_identity(view, identity(view, name), sender.unified),
         passthrough=passthrough(view),
-        conf=own_conf(view, name, features, said),
+        conf=own_conf(view, name, said),
         diagnostics=_distinct(
             (
                 *declared.diagnostics,
@@ -94,22 +87,20 @@ def resolve_proxy(
 
 
 @derived
-def sender_of(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Sender | None:
+def sender_of(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Sender | None:
     """None: there is no such Dataplane."""
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
         return None
     redirection = redirection_of(dataplane.spec, said)
-    binds = redirection is None or BIND_OUTBOUNDS in features
-    unified = is_unified(view, features)
+    binds = redirection is None or BIND_OUTBOUNDS in said.features
+    unified = is_unified(view, said.features)
     client = with_asked_tags(view, client_of(view, subject), dataplane)
     sender: Sender = shared(
         view,
         Sender(
             client=client,
-            outbounds=outbounds_of(view, name, features, said).outbounds,
+            outbounds=outbounds_of(view, name, said).outbounds,
             binds=binds,
             conf=named_conf(conf_of(view, name), unified),
             passed_out=()
@@ -146,49 +137,41 @@ def reporting_rules(view: MeshView, subject: Subject) -> tuple[tuple[str, Rule],
     return tuple((kind, rule) for kind, rule in found if rule is not None)
 
 
-def own_conf(
-    view: MeshView, name: str, features: tuple[str, ...], said: Redirection | None = None
-) -> Slots:
+def own_conf(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Slots:
     """Everything that policies say of the Dataplane `name` as a whole, also what it shares with none."""
-    conf, piped = _own_conf(view, name, features), piped_of(view, name, features, said)
+    conf, piped = _own_conf(view, name, said), piped_of(view, name, said)
     return conf if piped is None else conf.put(piped)
 
 
-def piped_of(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Piped | None:
+def piped_of(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Piped | None:
     """What the kuma-dp of the Dataplane `name` sends on; None: nothing, or it does not do that."""
     subject = subject_of(view, name)
     if subject is None or not names_collectors(view, subject):
         return None
-    return _piped(view, name, features, said)
+    return _piped(view, name, said)
 
 
 @derived
-def _piped(
-    view: MeshView, name: str, features: tuple[str, ...], said: Redirection | None
-) -> Piped | None:
-    machine, sender = view.machine(name), sender_of(view, name, features, said)
+def _piped(view: MeshView, name: str, said: Said) -> Piped | None:
+    machine, sender = view.machine(name), sender_of(view, name, said)
     if machine.otel is None or sender is None:
         return None
-    received = received_by(view, name, features, said)
+    received = received_by(view, name, said)
     direct = () if received.direct is None else (received.direct,)
     outside = (*sender.passed_out, *direct)
     parts = parts_of(received.inbounds, sender.side(view).outbounds, outside)
-    wishes = {
-        wish for conf in (_own_conf(view, name, features), *parts) for wish in wishes_of(conf)
-    }
+    wishes = {wish for conf in (_own_conf(view, name, said), *parts) for wish in wishes_of(conf)}
     return resolve_piped(wishes, machine.work_dir, machine.otel)
 
 
-def _own_conf(view: MeshView, name: str, features: tuple[str, ...]) -> Slots:
+def _own_conf(view: MeshView, name: str, said: Said) -> Slots:
     subject, slots = subject_of(view, name), conf_of(view, name)
     for kind, rule in () if subject is None else reporting_rules(view, subject):
         place = placement_of(view, kind).on_measured
-        measured = None if place is None else measured_of(view, name, features)
+        measured = None if place is None else measured_of(view, name, said.features)
         for conf in () if place is None or measured is None else place(rule, measured):
             slots = slots.put(conf)
-    return named_conf(with_collectors(view, slots), is_unified(view, features))
+    return named_conf(with_collectors(view, slots), is_unified(view, said.features))
 
 
 def conf_of(view: MeshView, name: str) -> Slots:

@@ -26,10 +26,7 @@ from kuma.resolve.naming import (
     named_passthroughs,
 )
 from kuma.resolve.passthrough import direct_access, passed_in
-from kuma.resolve.redirection import (
-    Redirection,
-    redirection_of,
-)
+from kuma.resolve.redirection import NOTHING_SAID, Redirection, Said, redirection_of
 from kuma.resolve.secrets import secrets_of
 from kuma.resolve.subject import Subject, subject_of
 from kuma.resolve.view import SERVICE_LESS_PORT, MeshView
@@ -48,19 +45,17 @@ class Received:
 
 
 @derived
-def received_by(
-    view: MeshView, name: str, features: tuple[str, ...] = (), said: Redirection | None = None
-) -> Received:
+def received_by(view: MeshView, name: str, said: Said = NOTHING_SAID) -> Received:
     dataplane, subject = view.dataplane(name), subject_of(view, name)
     if dataplane is None or subject is None:
         return Received()
-    redirection, unified = redirection_of(dataplane.spec, said), is_unified(view, features)
+    redirection, unified = redirection_of(dataplane.spec, said), is_unified(view, said.features)
     inbounds = named_inbounds(view, _inbounds(view, dataplane, subject, redirection), unified)
     if redirection is None:
         return Received(inbounds)
     secrets = secrets_of(view, dataplane.labels)
-    passed = passed_in(view, dataplane.spec, subject, redirection, features, secrets=secrets)
-    direct = _direct(view, dataplane, subject, features, said)
+    passed = passed_in(view, dataplane.spec, subject, redirection, said.features, secrets=secrets)
+    direct = _direct(view, dataplane, subject, said)
     return Received(
         inbounds, named_passthroughs(passed, unified), named_direct(view, direct, unified)
     )
@@ -70,14 +65,13 @@ def _direct(
     view: MeshView,
     dataplane: Resource[DataplaneSpec],
     subject: Subject,
-    features: tuple[str, ...],
-    said: Redirection | None,
+    said: Said,
 ) -> DirectAccess | None:
     declared = dataplane.spec.networking.transparent_proxying
     services = () if declared is None else declared.direct_access_services
     if not services:
         return None
-    outbounds = outbounds_of(view, dataplane.name, features, said).outbounds
+    outbounds = outbounds_of(view, dataplane.name, said).outbounds
     taken = frozenset((each.address, each.port) for each in outbounds)
     client = with_asked_tags(view, client_of(view, subject), dataplane)
     chosen = tuple(sorted(set(services)))

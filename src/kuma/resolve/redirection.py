@@ -28,9 +28,21 @@ class Redirection:
         return (4, 6) if self.has_ipv6 else (4,)
 
 
-def redirection_of(spec: DataplaneSpec, said: Redirection | None) -> Redirection | None:
-    """`said`: by a proxy that knows it itself. None: applications connect to the proxy's ports."""
-    found = said if said is not None else _declared(spec)
+@value
+class Said:
+    """What a proxy says of itself. `features` are those that it advertises; `redirection` None: its
+    Dataplane has to tell."""
+
+    features: tuple[str, ...] = ()
+    redirection: Redirection | None = None
+
+
+NOTHING_SAID = Said()
+
+
+def redirection_of(spec: DataplaneSpec, said: Said) -> Redirection | None:
+    """None: applications connect to the proxy's ports."""
+    found = said.redirection if said.redirection is not None else _declared(spec)
     if found is None or not (found.inbound_port or found.outbound_port):
         return None
     if not found.has_ipv6 and is_ipv6(spec.networking.address):

@@ -22,7 +22,7 @@ def test_proxies_that_are_measured_send_alike() -> None:
     view = PlainMeshView(resources, placements=PLACEMENTS, machine=machine)
 
     assert sender_of(view, "web-1") == sender_of(view, "web-2")
-    one, other = (own_conf(view, name, ()).get(Metrics) for name in ("web-1", "web-2"))
+    one, other = (own_conf(view, name).get(Metrics) for name in ("web-1", "web-2"))
     assert one is not None
     assert other is not None
     assert dict(one.measured.labels)["dataplane"] == "web-1"
@@ -36,4 +36,4 @@ def test_a_proxy_whose_kuma_dp_is_unknown_is_not_measured() -> None:
         a_dataplane("web-1"),
     ]
     view = PlainMeshView(resources, placements=PLACEMENTS)
-    assert own_conf(view, "web-1", ()).get(Metrics) is None
+    assert own_conf(view, "web-1").get(Metrics) is None
