@@ -135,6 +135,7 @@ class Comparison:
             *self._lists(),
             *self._selected(),
             *self._hostnames(),
+            *self._insights(),
             *[each for found in self._of("Dataplane") for each in await self._proxy(found)],
         ]
         await self._compare(questions)
@@ -278,6 +279,15 @@ class Comparison:
             path = self._ours.path({"type": kind, "mesh": mesh, "name": name})
             normal = partial(reasons.hostnames, kind)
             yield Question("_hostnames", kind, f"{path}/_hostnames", normal)
+
+    def _insights(self) -> Iterator[Question]:
+        """While no proxy is connected."""
+        mesh = self._world.mesh
+        yield Question("insights", "Mesh", f"/mesh-insights/{mesh}", reasons.timeless)
+        yield Question("insights", "Service", f"/meshes/{mesh}/service-insights", reasons.timeless)
+        for name in targets.SERVICES:
+            path = f"/meshes/{mesh}/service-insights/{name}"
+            yield Question("insights", "Service", path, reasons.timeless)
 
     def _of(self, kind: str) -> list[Json]:
         return [each for each in self._taken if each["type"] == kind]

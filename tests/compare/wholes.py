@@ -14,6 +14,8 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
     """Empty: they may not."""
     if theirs.get("status") == 0:
         return "the rival closes the connection"
+    if what == "insights" and theirs.get("status") == 404 and ours.get("dataplanes") == {}:
+        return "what nobody serves has an empty insight, also where there is none at all"
     if what == "_hostnames" and _without_zone(ours) == _without_zone(theirs) != []:
         return "a service of no zone is of this one"
     if what == "_hostnames" and theirs.get("title") == "could not generate hostname":
@@ -24,7 +26,7 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
         return "each protocol has what is for it, and each client what holds for all"
     if what == "_layout" and _without_multi_zone(ours) == _without_multi_zone(theirs):
         return _BY_NAME
-    for parts in ("policies", "routes"):
+    for parts in ("policies", "routes") if what != "insights" else ():
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
     return ""

@@ -20,10 +20,10 @@ def aggregates(site: Site) -> Aggregates:
     return Aggregates(site.replica, REGISTRY, site.clock)
 
 
-async def a_small_mesh(site: Site) -> None:
+async def a_small_mesh(site: Site, **mesh: Any) -> None:
     half = [an_inbound("api", 8080), an_inbound("api", 8082, state="NotReady")]
     await site.create(
-        a_mesh(),
+        a_mesh(**mesh),
         a_dataplane("api-1", service="api"),
         a_dataplane_insight("api-1", spec=MTLS),
         a_dataplane("api-2", service="api"),
@@ -80,6 +80,15 @@ async def test_services_have_a_status_and_a_type(site: Site) -> None:
     assert found["httpbin"]["serviceType"] == "external"
     assert found["httpbin"]["status"] == "not_available"
     assert found["httpbin"]["addressPort"] == "httpbin.example.com:443"
+
+
+async def test_services_that_are_resources_are_not_counted_by_their_tags(site: Site) -> None:
+    await a_small_mesh(site, spec={"meshServices": {"mode": "Exclusive"}})
+
+    assert [each.name for each in aggregates(site).service_insights()] == ["edge"]
+    found = aggregates(site).mesh_insight("default")
+    assert found is not None
+    assert "services" not in found.spec.to_json()
 
 
 async def test_the_global_insight_sums_up_all_meshes(site: Site) -> None:

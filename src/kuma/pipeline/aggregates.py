@@ -14,7 +14,7 @@ from kuma.resources import labels as well_known
 from kuma.resources.kinds.dataplane import DATAPLANE, DataplaneSpec, InboundState
 from kuma.resources.kinds.dataplane_insight import DATAPLANE_INSIGHT, DataplaneInsightSpec
 from kuma.resources.kinds.external_service import EXTERNAL_SERVICE
-from kuma.resources.kinds.mesh import MESH
+from kuma.resources.kinds.mesh import MESH, MeshSpec
 from kuma.resources.kinds.mesh_insight import MESH_INSIGHT, MeshInsightSpec
 from kuma.resources.kinds.service_insight import SERVICE_INSIGHT, ServiceInsightSpec
 from kuma.resources.meta import ResourceKey, ResourceMeta
@@ -109,17 +109,23 @@ class Aggregates:
             if kind.is_mesh_scoped and kind.path and not kind.read_only
         }
         external = counts.get(EXTERNAL_SERVICE.name, 0)
-        spec = MeshInsightSpec.model_validate(document.to_json(external, counts, self._registry))
+        made = document.to_json(external, counts, self._registry)
+        if _has_only_resources(mesh):
+            del made["services"]
+        spec = MeshInsightSpec.model_validate(made)
         return Resource(MESH_INSIGHT, _meta_like(mesh, name=mesh.name, mesh=""), spec)
 
     def _services(self, mesh: AnyResource) -> Iterator[Resource[ServiceInsightSpec]]:
+        """Where services are resources, those of delegated gateways alone, which never are."""
         services: dict[str, _ServiceCount] = {}
+        only = _has_only_resources(mesh)
         for dataplane, insight in self._proxies(mesh.name):
             state = proxy_state(dataplane, insight)
             backend = insight.mtls.issued_backend if insight and insight.mtls else ""
             for name, kind, zone in _services_of(dataplane):
-                services.setdefault(name, _ServiceCount(kind)).add(state, backend, zone)
-        for found in self._replica.list(EXTERNAL_SERVICE, mesh.name):
+                if not only or kind == "gateway_delegated":
+                    services.setdefault(name, _ServiceCount(kind)).add(state, backend, zone)
+        for found in () if only else self._replica.list(EXTERNAL_SERVICE, mesh.name):
             name = found.spec.tags.get(well_known.SERVICE_TAG, "")  # type: ignore[attr-defined]
             address = found.spec.networking.address  # type: ignore[attr-defined]
             zone = found.spec.tags.get(well_known.ZONE_TAG, "")  # type: ignore[attr-defined]
@@ -134,6 +140,11 @@ class Aggregates:
             assert isinstance(found.spec, DataplaneSpec)
             spec = insight.spec if insight else None
             yield found.spec, spec if isinstance(spec, DataplaneInsightSpec) else None
+
+
+def _has_only_resources(mesh: AnyResource) -> bool:
+    assert isinstance(mesh.spec, MeshSpec)
+    return mesh.spec.has_only_mesh_services
 
 
 class _States(Counter[str]):
