@@ -4,7 +4,9 @@
 
 A field is known or it is an error; `label` gives the value of a label, and it is an error if there is
 none. There are actions, pipes, variables, `if`, `with`, and Go's own functions, which are in
-`go_functions`. Loops and templates within templates, which texts have no use for, are refused by name.
+`go_functions`.
+
+Differs from Kuma: loops and templates within templates, which names have no use for, are refused.
 
 Source: https://pkg.go.dev/text/template
 """
