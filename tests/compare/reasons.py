@@ -82,6 +82,8 @@ class Stored:
         status = _status(found.pop("status", {}))
         if found.get("type") in _NAMING and found["mesh"] in self._misnaming:
             status.pop("conditions", None)
+        if found.get("type") == "MeshIdentity" and '"Disabled"' in json.dumps(found["spec"]):
+            status.pop("conditions", None)  # it waits for a MeshTrust
         if status:
             found["status"] = status
         if found.get("type") == "Workload":

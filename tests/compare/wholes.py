@@ -1,5 +1,6 @@
 """Why two answers may differ as a whole; each reason looks at all of what differs."""
 
+import json
 from collections.abc import Iterable
 
 from tests.compare import configs
@@ -14,6 +15,8 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
     """Empty: they may not."""
     if theirs.get("status") == 0:
         return "the rival closes the connection"
+    if what in {"list", "stored"} and _collide(ours, theirs):
+        return "a hostname belongs to one service, whatever its kind"
     if what == "insights" and theirs.get("status") == 404 and ours.get("dataplanes") == {}:
         return "what nobody serves has an empty insight, also where there is none at all"
     if what == "_hostnames" and _without_zone(ours) == _without_zone(theirs) != []:
@@ -30,6 +33,21 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
     return ""
+
+
+def _collide(ours: Json, theirs: Json) -> bool:
+    """Whether hostnames are all that differs, and somebody has none because of it."""
+    is_all = _without_hostnames(ours) == _without_hostnames(theirs)
+    return is_all and "Collision" in json.dumps([ours, theirs])
+
+
+def _without_hostnames(body: Json) -> Json:
+    if isinstance(body, list):
+        return [_without_hostnames(each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    own = {"addresses", "hostnameGenerators"}
+    return {key: _without_hostnames(each) for key, each in body.items() if key not in own}
 
 
 def _without_zone(names: Json) -> Json:
