@@ -1,5 +1,7 @@
 """The pipeline's incremental result is, byte for byte, what resolution from scratch gives."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -15,6 +17,7 @@ from kuma.pipeline.view import TrackedView
 from kuma.policies.catalogue import POLICIES
 from kuma.policies.placements import PLACEMENTS
 from kuma.policies.shapers import SHAPERS
+from kuma.resolve.placement import Placement
 from kuma.resolve.plain_view import PlainMeshView
 from kuma.resources.resource import AnyResource
 from kuma.resources.store import Change
@@ -298,3 +301,39 @@ def test_proxies_share_the_objects_of_what_is_equal_for_them() -> None:
         shared = [name for name in one.of(url) if name in two.of(url)]
         assert "api" in shared or "outbound:api" in shared
         assert all(one.of(url)[name] is two.of(url)[name] for name in shared)
+
+
+def test_what_the_same_entries_say_of_many_services_is_merged_once() -> None:
+    merged: list[str] = []
+
+    def counting(placement: Placement) -> Placement:
+        def merge(confs: Sequence[Any]) -> tuple[Any, ...]:
+            if len(confs) > 1:
+                merged.append(placement.name)
+            return placement.merge(confs)
+
+        return replace(placement, merge=merge)
+
+    def timeout(name: str, target: dict[str, str], seconds: int) -> AnyResource:
+        entry = {"targetRef": target, "default": {"connectionTimeout": f"{seconds}s"}}
+        return a_policy("MeshTimeout", name, {"targetRef": {"kind": "Mesh"}, "to": [entry]})
+
+    world, services = World(), [f"s-{number}" for number in range(20)]
+    world.views["default"] = TrackedView(
+        world.engine, mesh="default", zone="default", placements=tuple(map(counting, PLACEMENTS))
+    )
+    world.put(
+        a_mesh(),
+        *(a_dataplane(each, service=each) for each in services),
+        a_dataplane("web-1", outbounds={9000 + at: each for at, each in enumerate(services)}),
+        timeout("all", {"kind": "Mesh"}, 9),
+        timeout("also-all", {"kind": "Mesh"}, 8),
+        timeout("one", {"kind": "MeshService", "name": "s-7"}, 1),
+    )
+    world.snapshot("web-1")
+    assert merged.count("MeshTimeout") == 2
+
+    merged.clear()
+    world.put(timeout("one", {"kind": "MeshService", "name": "s-7"}, 2))
+    world.snapshot("web-1")
+    assert merged == ["MeshTimeout"]
