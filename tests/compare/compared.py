@@ -139,8 +139,12 @@ class Comparison:
             *[each for found in self._of("Dataplane") for each in await self._proxy(found)],
         ]
         await self._compare(questions)
-        if self._ours.xds_port and self._theirs.xds_port:
+        if self._ours.xds_port and self._theirs.xds_port and not self._is_waiting:
             await self._compare_configs()
+
+    @property
+    def _is_waiting(self) -> bool:
+        return any(reasons.waits_for_trust(each) for each in self._taken)
 
     async def _compare_configs(self) -> None:
         """Of the proxies that both take."""

@@ -55,6 +55,11 @@ def _names_in_vain(document: Json) -> bool:
     return any("openTelemetry" in each and each["type"] != "OpenTelemetry" for each in backends)
 
 
+def waits_for_trust(document: Json) -> bool:
+    """Whether it is a MeshIdentity for which no MeshTrust is made, and which waits for one here."""
+    return document["type"] == "MeshIdentity" and '"Disabled"' in json.dumps(document["spec"])
+
+
 class Stored:
     """Resources as they are stored, of a set that holds these documents."""
 
@@ -67,6 +72,7 @@ class Stored:
             if each["type"] == "Mesh" and (each.get("mtls") or {}).get("enabledBackend")
         }
         self._misnaming = {each["mesh"] for each in known if _names_in_vain(each)}
+        self._waiting = {each["mesh"] for each in known if waits_for_trust(each)}
         self._unhealthy = {
             each["mesh"]
             for each in known
@@ -82,8 +88,8 @@ class Stored:
         status = _status(found.pop("status", {}))
         if found.get("type") in _NAMING and found["mesh"] in self._misnaming:
             status.pop("conditions", None)
-        if found.get("type") == "MeshIdentity" and '"Disabled"' in json.dumps(found["spec"]):
-            status.pop("conditions", None)  # it waits for a MeshTrust
+        if found.get("type") == "MeshIdentity" and waits_for_trust(found):
+            status.pop("conditions", None)
         if status:
             found["status"] = status
         if found.get("type") == "Workload":
@@ -100,6 +106,8 @@ class Stored:
         status, mesh = found.get("status", {}), found["mesh"]
         if mesh in self._with_mtls | self._with_identity:
             status.pop("tls", None)
+        if mesh in self._waiting:
+            found["spec"].pop("identities", None)
         if mesh in self._unhealthy:
             found["spec"].pop("state", None)
             status.get("dataplaneProxies", {}).pop("healthy", None)

@@ -83,7 +83,7 @@ def reason_for(ours: Answer, theirs: Answer, document: Json) -> str:
         return "a field is named where the rival names none"
     if _fields(ours) & _fields(theirs):
         return "of several violations others are told first"
-    if any(_is_null(each, document) and _has_within(theirs, each) for each in _fields(ours)):
+    if any(_is_null(each, document) for each in _fields(ours)):
         return "null is refused everywhere, there only by some fields"
     if any(each.startswith(f"{other}.") for each in _fields(ours) for other in _confs(theirs)):
         return "what is wrong within a conf is told of the field, there of the whole"
@@ -141,10 +141,6 @@ def _fields(answer: Answer) -> set[str]:
 
 def _is_null(field: str, document: Json) -> bool:
     return mending.find(document, field) is None
-
-
-def _has_within(answer: Answer, field: str) -> bool:
-    return any(each.startswith(f"{field}.") for each in _fields(answer))
 
 
 def _confs(answer: Answer) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from tests.compare import configs
 from tests.compare.chance import Json
-from tests.compare.reasons import MULTI_ZONE
+from tests.compare.reasons import MULTI_ZONE, waits_for_trust
 from tests.compare.targets import MULTI_ZONE as MULTI_ZONES
 
 _BY_NAME = "the name of a MeshMultiZoneService means it"
@@ -27,8 +27,8 @@ def reason_for(what: str, ours: Json, theirs: Json, documents: Iterable[Json]) -
         return _BY_NAME
     if what == "_config" and _are_alike(ours, theirs):
         return "each protocol has what is for it, and each client what holds for all"
-    if what == "_layout" and _without_multi_zone(ours) == _without_multi_zone(theirs):
-        return _BY_NAME
+    if what == "_layout" and (reason := _layout(ours, theirs, documents)):
+        return reason
     for parts in ("policies", "routes") if what != "insights" else ():
         if parts in ours and parts in theirs and _by_name(ours[parts], theirs[parts], documents):
             return _BY_NAME
@@ -39,6 +39,20 @@ def _collide(ours: Json, theirs: Json) -> bool:
     """Whether hostnames are all that differs, and somebody has none because of it."""
     is_all = _without_hostnames(ours) == _without_hostnames(theirs)
     return is_all and "Collision" in json.dumps([ours, theirs])
+
+
+def _layout(ours: Json, theirs: Json, documents: Iterable[Json]) -> str:
+    is_waiting = any(map(waits_for_trust, documents))
+    one, other = ours, theirs
+    if is_waiting:
+        one, other = _without_id(one), _without_id(other)
+    if _without_multi_zone(one) != _without_multi_zone(other):
+        return ""
+    return "a MeshIdentity without a MeshTrust waits for one" if one == other else _BY_NAME
+
+
+def _without_id(layout: Json) -> Json:
+    return {key: each for key, each in layout.items() if key != "spiffeId"}
 
 
 def _without_hostnames(body: Json) -> Json:
