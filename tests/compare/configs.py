@@ -232,9 +232,9 @@ def _leave_tracing_to_egress(listener: Json) -> None:
 
 
 def _without_way(cluster: Json) -> Json:
-    """A MeshExternalService is called there by way of an egress, with the mesh's own TLS, and here
-    directly."""
-    own = {"type", "edsClusterConfig", "loadAssignment", "transportSocket"}
+    """A MeshExternalService is called, and checked, there by way of an egress, with the mesh's own TLS,
+    and here directly."""
+    own = {"type", "edsClusterConfig", "loadAssignment", "transportSocket", "healthChecks"}
     kept = {key: each for key, each in cluster.items() if key not in own}
     options = kept.get("typedExtensionProtocolOptions", {}).values()
     for each in options:
@@ -553,7 +553,7 @@ def _alike(ours: Json, theirs: Json) -> Json:
     known = {
         key: theirs[key] if _is_same(key, each, theirs.get(key)) else _alike(each, theirs.get(key))
         for key, each in ours.items()
-        if key in theirs or not _is_more(key, each)
+        if key in theirs or not (_is_more(key, each) or _is_limit_of_tcp(key, ours))
     }
     return known | {key: each for key, each in theirs.items() if _is_less(key, each, ours.get(key))}
 
@@ -577,6 +577,11 @@ def _is_same(key: str, ours: Json, theirs: Json) -> bool:
 
 def _is_grpc(options: Json) -> bool:
     return set(options) == {"idleTimeout"}
+
+
+def _is_limit_of_tcp(key: str, ours: Json) -> bool:
+    """Where a MeshTCPRoute is for a service of HTTP, the rival sets what is for HTTP, in vain."""
+    return key == "idleTimeout" and ours.get("@type", "").endswith("TcpProxy")
 
 
 def _is_more(key: str, body: Json) -> bool:
