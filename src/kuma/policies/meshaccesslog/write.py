@@ -168,6 +168,7 @@ class Writer:
         )
 
     def _body(self, backend: OtelBackend) -> AnyValue:
+        """Differs from Kuma, which takes the usual line where `body` is no AnyValue: here it becomes text."""
         if backend.body is None:
             return AnyValue(string_value=self.fill(self.default))
         try:
