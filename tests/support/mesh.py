@@ -12,6 +12,7 @@ import asyncio
 import json
 import signal
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,13 @@ import yaml
 from tests.support.processes import Process, accepts, free_ports, running
 
 HOST = "127.0.0.1"
+
+
+@asynccontextmanager
+async def a_short_directory() -> AsyncIterator[str]:
+    """For what a sidecar leaves if it is killed, with room for the paths of its unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="k", dir="/tmp", ignore_cleanup_errors=True) as path:
+        yield path
 
 
 @dataclass
@@ -172,7 +180,7 @@ class ControlPlane:
         workload = document.get("labels", {}).get("kuma.io/workload")
         bound = {"workload": workload} if workload else {}
         token_file.write_text(await self.token(name, mesh, **bound) if token is None else token)
-        async with running(
+        async with a_short_directory() as temporary, running(
             f"kuma-dp {name}",
             "kuma-dp", "run",
             f"--cp-address={self.dp_url}",
@@ -185,7 +193,7 @@ class ControlPlane:
             *flags,
             env={
                 "KUMA_READINESS_PORT": str(free_ports(1)[0]),
-                "TMPDIR": str(self.directory),  # one that is killed leaves its work directory
+                "TMPDIR": temporary,
                 **(env or {}),
             },
         ) as process:  # fmt: skip

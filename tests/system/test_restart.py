@@ -12,7 +12,14 @@ import pytest
 import pytest_asyncio
 
 from tests.support.load import constant_load
-from tests.support.mesh import HOST, ControlPlane, a_backend, a_control_plane, until
+from tests.support.mesh import (
+    HOST,
+    ControlPlane,
+    a_backend,
+    a_control_plane,
+    a_short_directory,
+    until,
+)
 from tests.support.processes import Process, free_ports, running
 from tests.system.conftest import ALLOW_ALL, MTLS, Mesh
 
@@ -160,7 +167,7 @@ async def test_a_dataplane_that_was_there_before_its_proxy_outlives_it(mesh: Mes
     await cp.put(document)
     token = cp.directory / "permanent.token"
     token.write_text(await cp.token("permanent"))
-    async with running(
+    async with a_short_directory() as temporary, running(
         "kuma-dp permanent",
         "kuma-dp", "run",
         f"--cp-address={cp.dp_url}",
@@ -169,7 +176,7 @@ async def test_a_dataplane_that_was_there_before_its_proxy_outlives_it(mesh: Mes
         "--name=permanent",
         "--mesh=default",
         "--dns-enabled=false",
-        env={"KUMA_READINESS_PORT": str(free_ports(1)[0]), "TMPDIR": str(cp.directory)},
+        env={"KUMA_READINESS_PORT": str(free_ports(1)[0]), "TMPDIR": temporary},
     ) as permanent, cp.kuma_dp(dataplane("leaving")) as leaving:  # fmt: skip
         for name in ("permanent", "leaving"):
             await until(lambda name=name: overview(cp, name), is_online)
